@@ -1,0 +1,76 @@
+import type { CheckRequest, Descriptor, Micros } from './request.ts';
+import type { Limit, Rule, Ruleset } from './ruleset.ts';
+
+/** What the rules say about one descriptor. */
+export type Match =
+  | { readonly kind: 'none'; readonly because: 'unknown_domain' | 'no_rule' | 'no_limit' }
+  | { readonly kind: 'unlimited'; readonly rule: Rule }
+  /** Another matched rule names this one in `replaces`. */
+  | { readonly kind: 'replaced'; readonly rule: Rule }
+  | {
+      readonly kind: 'limited';
+      readonly limit: Limit;
+      /** null: the limit came with the request. */
+      readonly rule: Rule | null;
+      /** `<key>_<value>_` for every entry, with the pattern in place of a shared value. */
+      readonly counter: string;
+      /** The metric key: the domain and one text per level, joined by dots, unsanitised. */
+      readonly metric: string;
+    };
+
+export type Limited = Extract<Match, { kind: 'limited' }>;
+
+/** One thing to charge. */
+export interface Hit {
+  /** The whole counter key, its window start included. */
+  readonly key: string;
+  readonly limit: Limit;
+  /** 0 looks, a negative cost gives back. An integer within +-MAX_HITS. */
+  readonly cost: number;
+  readonly windowSeconds: number;
+  readonly windowEndUs: Micros;
+  /** A shadow rule counts, and never stops the charge of its siblings. */
+  readonly shadow: boolean;
+}
+
+/** What a store answered for one hit. */
+export type Reading =
+  | {
+      readonly kind: 'counted';
+      /** The counter afterwards, 0 to MAX_HITS. */
+      readonly used: number;
+      readonly by: 'redis' | 'memory';
+    }
+  /** Honest: nobody counted, and the decision says why. */
+  | { readonly kind: 'assumed'; readonly outcome: Outcome; readonly because: 'over_limit_cache' };
+
+export type Outcome = 'ok' | 'over_limit';
+
+/** Per descriptor, in request order. */
+export interface Verdict {
+  readonly descriptor: Descriptor;
+  readonly match: Match;
+  /** What the status tells. A shadow rule over its limit tells ok. */
+  readonly outcome: Outcome;
+  /** Over its limit, whatever shadow mode makes of it. */
+  readonly over: boolean;
+  /** null when there was nothing to charge. */
+  readonly hit: Hit | null;
+  readonly reading: Reading | null;
+  /** 0 when over. 2^32-1 for an unlimited rule. */
+  readonly remaining: number;
+  /** Until the window ends; 0 when there is no limit. */
+  readonly resetAfterUs: Micros;
+}
+
+export interface Decision {
+  readonly request: CheckRequest;
+  readonly ruleset: Ruleset;
+  readonly nowUs: Micros;
+  readonly outcome: Outcome;
+  /** SHADOW_MODE turned over_limit into ok. */
+  readonly shadowed: boolean;
+  readonly verdicts: readonly Verdict[];
+  /** The verdict that headers speak of; null when no limit binds. */
+  readonly binding: Verdict | null;
+}

@@ -1,0 +1,86 @@
+import type { Decision, Hit, Reading } from './decision.ts';
+import type { CheckRequest, Micros } from './request.ts';
+import type { Ruleset } from './ruleset.ts';
+
+export interface Clock {
+  nowUs(): Micros;
+}
+
+/**
+ * What becomes of the other hits of a request when one would go over.
+ * `always`: every hit is charged. `stop_when_over`: when a hit that is not a shadow rule's would go over, those that
+ * would go over are charged and the rest only looked at.
+ */
+export type Charge = 'always' | 'stop_when_over';
+
+/** Who counts. The hits of one request travel together, because `charge` may make one's fate depend on the others'. */
+export interface Store {
+  /** One reading per hit, in order. Rejects with StoreError. */
+  take(hits: readonly Hit[], charge: Charge, nowUs: Micros): Promise<readonly Reading[]>;
+}
+
+export type StoreErrorCode = 'timeout' | 'unavailable' | 'busy' | 'script';
+
+/** The store could not count. The message may reach the caller, so it never holds a counter key or an address. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: StoreErrorCode;
+  constructor(code: StoreErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** No rules have ever been loaded. */
+export class NoRulesError extends Error {
+  override readonly name = 'NoRulesError';
+  constructor() {
+    super('no rate limit configuration loaded');
+  }
+}
+
+/** A mistake in rules. `line` and `column` count from 1; 0 when the whole file is meant. */
+export interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** What is wrong, in the Go service's words where it has them. */
+  readonly message: string;
+  /** What to write instead, or ''. */
+  readonly hint: string;
+  /** The offending line of the file, or ''. */
+  readonly source: string;
+}
+
+export type LoadReport =
+  | { readonly ok: true; readonly ruleset: Ruleset; readonly files: number }
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly files: number };
+
+/** One rules document as it was read. `name` is the path below the rules directory. */
+export interface RulesDocument {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Something that starts and stops. `stop` may be called twice, and before `start`. */
+export interface Part {
+  readonly name: string;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Sees what happened; never changes it and never throws. */
+export interface Observer {
+  decided(decision: Decision, tookUs: Micros): void;
+  /** The store failed for these hits; `request` was not answered. */
+  storeFailed(request: CheckRequest, hits: readonly Charged[], error: StoreError): void;
+  /** The request was refused before anything was charged. */
+  requestRefused(request: CheckRequest, error: Error): void;
+  rulesLoaded(report: LoadReport): void;
+}
+
+/** A hit with the metric key it is counted under. */
+export interface Charged {
+  readonly hit: Hit;
+  readonly metric: string;
+}
