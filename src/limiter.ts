@@ -1,7 +1,73 @@
-import type { Decision } from './core/decision.ts';
-import type { CheckRequest } from './core/request.ts';
+import type { Decision, Match } from './core/decision.ts';
+import { type JudgeOptions, judge } from './core/judge.ts';
+import { match } from './core/match.ts';
+import { plan } from './core/plan.ts';
+import { type Charge, type Clock, NoRulesError, type Observer, type Store, StoreError } from './core/ports.ts';
+import { type CheckRequest, RequestError } from './core/request.ts';
+import type { Ruleset } from './core/ruleset.ts';
+import { unitOfNumber } from './core/unit.ts';
 
 /** Decides requests. Rejects with RequestError, NoRulesError or StoreError; anything else is a bug. */
 export interface Limiter {
   decide(request: CheckRequest): Promise<Decision>;
+}
+
+export interface LimiterOptions extends JudgeOptions {
+  readonly keyPrefix: string;
+  readonly charge: Charge;
+}
+
+export interface LimiterParts {
+  /** null until a first valid set was loaded. */
+  readonly ruleset: () => Ruleset | null;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
+export function limiter({ ruleset, store, clock, observer }: LimiterParts, options: LimiterOptions): Limiter {
+  /** The journey. The ruleset and the time are taken once; the store is the only await. */
+  async function decide(request: CheckRequest): Promise<Decision> {
+    const nowUs = clock.nowUs();
+    const rules = refusals(request, ruleset());
+    const matches = match(rules.domains.get(request.domain), request);
+    const hits = plan(request, matches, nowUs, options.keyPrefix);
+    const readings = hits.length === 0 ? [] : await store.take(hits, options.charge, nowUs).catch(failed);
+    const decision = judge(request, rules, matches, hits, readings, nowUs, options);
+    observer.decided(decision, clock.nowUs() - nowUs);
+    return decision;
+
+    function failed(error: unknown): never {
+      if (error instanceof StoreError) observer.storeFailed(request, charged(matches, hits), error);
+      throw error;
+    }
+  }
+
+  /** Checks in the Go service's order: domain, descriptors, rules; then overrides, where the domain is known. */
+  function refusals(request: CheckRequest, rules: Ruleset | null): Ruleset {
+    const error = refusal(request, rules);
+    if (error === null) return rules as Ruleset;
+    observer.requestRefused(request, error);
+    throw error;
+  }
+
+  return { decide };
+}
+
+function refusal(request: CheckRequest, rules: Ruleset | null): Error | null {
+  if (request.domain === '') return new RequestError('rate limit domain must not be empty');
+  if (request.descriptors.length === 0) return new RequestError('rate limit descriptor list must not be empty');
+  if (rules === null) return new NoRulesError();
+  if (!rules.domains.has(request.domain)) return null;
+  for (const { limit } of request.descriptors) {
+    if (limit !== null && unitOfNumber(limit.unit) === undefined) {
+      return new RequestError(`rate limit override has an unknown unit: ${limit.unit}`);
+    }
+  }
+  return null;
+}
+
+function charged(matches: readonly Match[], hits: Parameters<typeof judge>[3]) {
+  const limited = matches.filter((m) => m.kind === 'limited');
+  return hits.map((hit, i) => ({ hit, metric: limited[i]?.metric ?? '' }));
 }
