@@ -1,0 +1,317 @@
+import { parseArgs } from 'node:util';
+import { WITHOUT_EFFECT } from './go-names.ts';
+import { goBoolean, goDurationMs, hostAndPort, integerBetween, numberBetween, oneOf } from './go-values.ts';
+
+/** One knob. The flag is the environment name in lower case with dashes. */
+interface Setting<T> {
+  readonly env: string;
+  readonly group: string;
+  readonly doc: string;
+  /** As it would be written in the environment; '' stands for "not set". */
+  readonly default: string;
+  readonly parse: (text: string) => T;
+  /** What a value looks like, in the help: `duration`, `true|false`. */
+  readonly form: string;
+}
+
+const text = (value: string): string => value;
+const optionalText = (value: string): string | null => (value === '' ? null : value);
+const port = integerBetween(0, 65_535);
+const COUNT_MOST = 1_000_000_000;
+const count = integerBetween(0, COUNT_MOST);
+const atLeastOne = integerBetween(1, COUNT_MOST);
+
+function setting<T>(env: string, form: string, fallback: string, parse: (text: string) => T, doc: string) {
+  return { env, form, default: fallback, parse, doc };
+}
+function inGroup<T extends Record<string, object>>(group: string, settings: T) {
+  const named = Object.entries(settings).map(([name, setting]) => [name, { ...setting, group }]);
+  return Object.fromEntries(named) as { readonly [K in keyof T]: T[K] & { readonly group: string } };
+}
+const bool = (env: string, fallback: boolean, doc: string) =>
+  setting(env, 'true|false', String(fallback), goBoolean, doc);
+const duration = (env: string, fallback: string, doc: string) => setting(env, 'duration', fallback, goDurationMs, doc);
+
+/** Every setting there is: what --help prints, what the README's table shows, what the service reads. */
+export const SETTINGS = {
+  ...inGroup('Ports', {
+    host: setting('HOST', 'address', '0.0.0.0', text, 'Address of the HTTP port.'),
+    port: setting('PORT', 'port', '8080', port, 'HTTP: /json, /healthcheck, /livez, /readyz, /metrics.'),
+    grpcHost: setting('GRPC_HOST', 'address', '0.0.0.0', text, 'Address of the gRPC port.'),
+    grpcPort: setting('GRPC_PORT', 'port', '8081', port, 'gRPC: ShouldRateLimit, health, reflection.'),
+    debugHost: setting('DEBUG_HOST', 'address', '0.0.0.0', text, 'Address of the admin port.'),
+    debugPort: setting('DEBUG_PORT', 'port', '6070', port, 'Admin: /rlconfig, /rules, /metrics, /stats.'),
+    usePrometheus: bool(
+      'USE_PROMETHEUS',
+      false,
+      'Serve metrics on PROMETHEUS_ADDR too. /metrics is there in any case.',
+    ),
+    prometheusAddr: setting('PROMETHEUS_ADDR', 'host:port', ':9090', hostAndPort, 'Where, with USE_PROMETHEUS.'),
+    prometheusPath: setting('PROMETHEUS_PATH', 'path', '/metrics', text, 'The path there.'),
+  }),
+  ...inGroup('Rules', {
+    rules: setting(
+      'RULES',
+      'path',
+      '',
+      optionalText,
+      'A rules file or a directory of them. Beats the RUNTIME_* names.',
+    ),
+    runtimeRoot: setting('RUNTIME_ROOT', 'path', '/srv/runtime_data/current', text, 'Root of the runtime directory.'),
+    runtimeSubdirectory: setting('RUNTIME_SUBDIRECTORY', 'path', '', text, 'Directory below the root.'),
+    runtimeAppdirectory: setting('RUNTIME_APPDIRECTORY', 'name', 'config', text, 'Directory of the rules below that.'),
+    runtimeIgnoreDotFiles: bool(
+      'RUNTIME_IGNOREDOTFILES',
+      false,
+      'Leave out files and directories that start with a dot.',
+    ),
+    runtimeWatchRoot: bool('RUNTIME_WATCH_ROOT', true, 'Read keys that start with the app directory below the root.'),
+    mergeDomains: bool('MERGE_DOMAIN_CONFIG', false, 'Let several files add rules to one domain, in name order.'),
+    forceStart: bool('FORCE_START_WITHOUT_INITIAL_CONFIG', false, '/healthcheck does not wait for rules.'),
+    healthyWithConfig: bool(
+      'HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED',
+      false,
+      '/healthcheck fails on a set without domains.',
+    ),
+  }),
+  ...inGroup('Store', {
+    backendType: setting(
+      'BACKEND_TYPE',
+      'redis|memory',
+      '',
+      optional(oneOf('redis', 'memory')),
+      'Where hits are counted. Redis when this, REDIS_URL or REDIS_TYPE names it, else memory.',
+    ),
+    redisUrl: setting(
+      'REDIS_URL',
+      'url',
+      '',
+      optionalText,
+      'host:port, redis://user:password@host:port/db, or the path of a socket.',
+    ),
+    redisType: setting(
+      'REDIS_TYPE',
+      'single',
+      '',
+      optional(oneOf('single', 'sentinel', 'cluster')),
+      'Only single for now.',
+    ),
+    redisSocketType: setting(
+      'REDIS_SOCKET_TYPE',
+      'tcp|unix',
+      '',
+      optional(oneOf('tcp', 'unix')),
+      'Told from REDIS_URL when not set.',
+    ),
+    redisAuth: setting('REDIS_AUTH', 'secret', '', optionalText, 'password, or user:password.'),
+    redisConnectTimeoutMs: duration('REDIS_TIMEOUT', '10s', 'How long connecting may take.'),
+    redisCommandTimeoutMs: duration(
+      'REDIS_COMMAND_TIMEOUT',
+      '100ms',
+      'How long an answer may take; then the call fails.',
+    ),
+    redisHealthCheck: bool(
+      'REDIS_HEALTH_CHECK_ACTIVE_CONNECTION',
+      false,
+      '/healthcheck follows the connection to Redis.',
+    ),
+    expirationJitterMaxSeconds: setting(
+      'EXPIRATION_JITTER_MAX_SECONDS',
+      'seconds',
+      '300',
+      count,
+      'Counters live up to this much longer than their window.',
+    ),
+    overLimitCacheBytes: setting(
+      'LOCAL_CACHE_SIZE_IN_BYTES',
+      'bytes',
+      '0',
+      count,
+      'Remember keys that are over, and answer for them without Redis. 0 is off.',
+    ),
+    memoryMaxKeys: setting(
+      'MEMORY_MAX_KEYS',
+      'number',
+      '1000000',
+      atLeastOne,
+      'Counters in the memory store; then the least recently used goes.',
+    ),
+    keyPrefix: setting('CACHE_KEY_PREFIX', 'text', '', text, 'Goes before every counter key.'),
+  }),
+  ...inGroup('Decisions', {
+    nearLimitRatio: setting(
+      'NEAR_LIMIT_RATIO',
+      '0..1',
+      '0.8',
+      numberBetween(0, 1),
+      'Hits above this part of a limit count as near it.',
+    ),
+    stopWhenOver: bool(
+      'STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT',
+      false,
+      'A request that goes over is charged only where it does.',
+    ),
+    shadowMode: bool('SHADOW_MODE', false, 'Decide and count, but tell ok.'),
+    quotaMode: bool('QUOTA_MODE', false, 'Every descriptor is a quota: over only when all are.'),
+    headersEnabled: bool('LIMIT_RESPONSE_HEADERS_ENABLED', false, 'Send the three headers below.'),
+    limitHeader: setting('LIMIT_LIMIT_HEADER', 'name', 'RateLimit-Limit', text, 'Header for the limit that binds.'),
+    remainingHeader: setting(
+      'LIMIT_REMAINING_HEADER',
+      'name',
+      'RateLimit-Remaining',
+      text,
+      'Header for what is left of it.',
+    ),
+    resetHeader: setting(
+      'LIMIT_RESET_HEADER',
+      'name',
+      'RateLimit-Reset',
+      text,
+      'Header for the seconds until it resets.',
+    ),
+    dynamicMetadata: bool('RESPONSE_DYNAMIC_METADATA', false, 'Answer with the request and the metadata of its rules.'),
+  }),
+  ...inGroup('Limits on requests', {
+    maxMessageBytes: setting(
+      'MAX_MESSAGE_BYTES',
+      'bytes',
+      '4194304',
+      atLeastOne,
+      'A larger message is RESOURCE_EXHAUSTED on gRPC, 413 on /json.',
+    ),
+    maxDescriptors: setting('MAX_DESCRIPTORS', 'number', '1000', atLeastOne, 'Descriptors in a request.'),
+    maxEntries: setting('MAX_ENTRIES', 'number', '100', atLeastOne, 'Entries in a descriptor.'),
+    maxKeyBytes: setting('MAX_KEY_BYTES', 'bytes', '16384', atLeastOne, 'Length of an entry key.'),
+    maxValueBytes: setting('MAX_VALUE_BYTES', 'bytes', '2097152', atLeastOne, 'Length of an entry value.'),
+  }),
+  ...inGroup('Telemetry', {
+    logLevel: setting(
+      'LOG_LEVEL',
+      'level',
+      'info',
+      oneOf('trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic'),
+      'Least important lines that are written.',
+    ),
+    logFormat: setting(
+      'LOG_FORMAT',
+      'text|json',
+      '',
+      optional(oneOf('text', 'json')),
+      'Text on a terminal, else JSON, when not set.',
+    ),
+    maxSeriesPerDomain: setting(
+      'METRICS_MAX_SERIES_PER_DOMAIN',
+      'number',
+      '1000',
+      count,
+      'Metric keys that callers can make in a domain; the rest is key1="_other".',
+    ),
+  }),
+  ...inGroup('Stopping', {
+    drainDelayMs: duration('DRAIN_DELAY', '0s', 'Between saying NOT_SERVING and refusing new calls.'),
+    drainTimeoutMs: duration('DRAIN_TIMEOUT', '25s', 'How long calls in flight may take to finish.'),
+  }),
+} as const;
+
+type Table = typeof SETTINGS;
+export type Settings = { readonly [K in keyof Table]: ReturnType<Table[K]['parse']> };
+export type SettingSource = 'flag' | 'environment' | 'default';
+
+export interface ReadSettings {
+  readonly settings: Settings;
+  readonly sources: Readonly<Record<keyof Table, SettingSource>>;
+  /** Names of the Go service's environment that were set and have no effect here. */
+  readonly ignored: readonly string[];
+}
+
+/** All that is wrong with flags and environment, a line each. Values are left out: they may be secrets. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  readonly lines: readonly string[];
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.lines = lines;
+  }
+}
+
+function optional<T>(parse: (text: string) => T): (text: string) => T | null {
+  return (value) => (value === '' ? null : parse(value));
+}
+
+const ENTRIES = Object.entries(SETTINGS) as unknown as readonly (readonly [keyof Table, Setting<unknown>])[];
+
+/** Flags win over the environment, the environment over defaults. Throws SettingsError. */
+export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): ReadSettings {
+  const flags = readFlags(argv);
+  const values: Record<string, unknown> = {};
+  const sources: Record<string, SettingSource> = {};
+  const wrong: string[] = [];
+  for (const [name, setting] of ENTRIES) {
+    const flag = flags[flagOf(setting)];
+    const inEnv = env[setting.env];
+    // An empty variable means "not set" to whoever writes `NAME=` in a manifest, except where empty is a value.
+    const fromEnv = inEnv === '' && setting.default !== '' && setting.parse !== text ? undefined : inEnv;
+    sources[name] = flag !== undefined ? 'flag' : fromEnv !== undefined ? 'environment' : 'default';
+    try {
+      values[name] = setting.parse(flag ?? fromEnv ?? setting.default);
+    } catch (error) {
+      const where = flag === undefined ? setting.env : `--${flagOf(setting)}`;
+      wrong.push(`${where}: ${(error as Error).message}`);
+    }
+  }
+  if (wrong.length > 0) throw new SettingsError(wrong);
+  return {
+    settings: Object.freeze(values) as unknown as Settings,
+    sources: sources as Record<keyof Table, SettingSource>,
+    ignored: WITHOUT_EFFECT.filter((name) => env[name] !== undefined && env[name] !== ''),
+  };
+}
+
+function readFlags(argv: readonly string[]): Readonly<Record<string, string>> {
+  const options: Record<string, { type: 'string' | 'boolean' }> = {};
+  for (const [, setting] of ENTRIES) options[flagOf(setting)] = { type: isSwitch(setting) ? 'boolean' : 'string' };
+  try {
+    // A switch may also be written --name=false; parseArgs itself knows only --name and --no-name.
+    const args = argv.map((arg) =>
+      arg.replace(/^--([a-z-]+)=(true|false)$/, (all, name, value) =>
+        options[name]?.type === 'boolean' ? (value === 'true' ? `--${name}` : `--no-${name}`) : all,
+      ),
+    );
+    const { values } = parseArgs({ args, options, allowNegative: true, strict: true, allowPositionals: false });
+    return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+  } catch (error) {
+    throw new SettingsError([(error as Error).message]);
+  }
+}
+
+function flagOf({ env }: Setting<unknown>): string {
+  return env.toLowerCase().replaceAll('_', '-');
+}
+
+function isSwitch({ parse }: Setting<unknown>): boolean {
+  return parse === goBoolean;
+}
+
+/** The settings part of --help. */
+export function settingsHelp(): string {
+  const lines: string[] = [];
+  let last = '';
+  for (const [, setting] of ENTRIES) {
+    if (setting.group !== last) lines.push('', `${setting.group}:`);
+    last = setting.group;
+    const flag = `--${flagOf(setting)}${isSwitch(setting) ? '' : ` <${setting.form}>`}`;
+    const fallback = setting.default === '' ? '' : ` [${setting.default}]`;
+    lines.push(`  ${flag}`, `      ${setting.doc}${fallback}`);
+  }
+  return lines.join('\n');
+}
+
+/** The README's table. */
+export function settingsTable(): string {
+  const rows = ENTRIES.map(([, setting]) => {
+    const fallback = setting.default === '' ? '' : `\`${setting.default}\``;
+    const form = setting.form.replaceAll('|', ' or ');
+    return `| \`${setting.env}\` | \`--${flagOf(setting)}\` | ${form} | ${fallback} | ${setting.doc} |`;
+  });
+  return ['| Environment | Flag | Value | Default | |', '|---|---|---|---|---|', ...rows].join('\n');
+}
