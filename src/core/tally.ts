@@ -1,0 +1,53 @@
+import type { Reading } from './decision.ts';
+
+/** How many hits were over, near and within a limit. A hit may be both near and within. */
+export interface Tally {
+  overLimit: number;
+  nearLimit: number;
+  withinLimit: number;
+  overLimitWithLocalCache: number;
+  /** Hits over the limit of a shadow rule. */
+  shadowMode: number;
+}
+
+/** Hits above this are near the limit. The Go service computes it in float32, so we do. */
+export function nearLimitOf(requestsPerUnit: number, ratio: number): number {
+  return Math.floor(Math.fround(Math.fround(requestsPerUnit) * Math.fround(ratio)));
+}
+
+/**
+ * Adds one reading to `tally`; allocates nothing, as it runs for every hit.
+ *
+ * `cost` is what the request asked for, also where the store was told to look only: the Go service derives the state
+ * before from it. A refund (`cost < 0`) adds nothing.
+ */
+export function addToTally(
+  tally: Tally,
+  reading: Reading,
+  cost: number,
+  requestsPerUnit: number,
+  nearLimitRatio: number,
+  shadow: boolean,
+): void {
+  if (cost < 0) return;
+  if (reading.kind === 'assumed') {
+    if (reading.because !== 'over_limit_cache') return;
+    tally.overLimit += cost;
+    tally.overLimitWithLocalCache += cost;
+    if (shadow) tally.shadowMode += cost;
+    return;
+  }
+  const limit = requestsPerUnit;
+  const after = reading.used;
+  const before = after - cost;
+  const near = nearLimitOf(limit, nearLimitRatio);
+  if (after > limit) {
+    const over = before >= limit ? cost : after - limit;
+    tally.overLimit += over;
+    if (before < limit) tally.nearLimit += limit - Math.max(near, before);
+    if (shadow) tally.shadowMode += over;
+    return;
+  }
+  tally.withinLimit += cost;
+  if (after > near) tally.nearLimit += before >= near ? cost : after - near;
+}

@@ -1,0 +1,140 @@
+/** One metric family: a row of the README's table, and what /metrics says in # HELP and # TYPE. */
+export interface FamilyRow {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+  /** `field`: a name and meaning that the Go service has too. */
+  readonly origin: 'field' | 'weir';
+}
+
+type Type = FamilyRow['type'];
+
+const field = (name: string, type: Type, labels: readonly string[], help: string): FamilyRow => ({
+  name: `ratelimit_${name}`,
+  type,
+  labels,
+  help,
+  origin: 'field',
+});
+const weir = (name: string, type: Type, labels: readonly string[], help: string): FamilyRow => ({
+  name,
+  type,
+  labels,
+  help,
+  origin: 'weir',
+});
+
+const RULE = ['domain', 'key1', 'key2'];
+
+/** Every family that weir makes itself; the process metrics of prom-client come beside them. */
+export const FAMILIES = {
+  totalHits: field(
+    'service_rate_limit_total_hits',
+    'counter',
+    RULE,
+    'Hits asked of a limit, whether or not the store could count them',
+  ),
+  overLimit: field('service_rate_limit_over_limit', 'counter', RULE, 'Hits above the limit'),
+  nearLimit: field(
+    'service_rate_limit_near_limit',
+    'counter',
+    RULE,
+    'Hits between NEAR_LIMIT_RATIO of the limit and the limit',
+  ),
+  withinLimit: field(
+    'service_rate_limit_within_limit',
+    'counter',
+    RULE,
+    'Hits of answers that stayed within the limit',
+  ),
+  shadowMode: field('service_rate_limit_shadow_mode', 'counter', RULE, 'Hits above the limit of a rule in shadow mode'),
+  overLimitWithLocalCache: field(
+    'service_rate_limit_<domain>_<key1>_over_limit_with_local_cache',
+    'counter',
+    [],
+    'Hits refused from the over-limit cache; the whole metric key is part of the name',
+  ),
+  shouldRateLimitError: field(
+    'service_should_rate_limit_error',
+    'counter',
+    ['err_type'],
+    'Calls that failed: redis_error, service_error',
+  ),
+  configLoadSuccess: field('service_config_load_success', 'counter', [], 'Rule sets that went live'),
+  configLoadError: field('service_config_load_error', 'counter', [], 'Rule sets that were refused'),
+  globalShadowMode: field('service_global_shadow_mode', 'counter', [], 'Answers that SHADOW_MODE turned into OK'),
+  totalRequests: field('service_total_requests', 'counter', ['grpc_method'], 'gRPC calls'),
+  responseTime: field(
+    'service_response_time_seconds',
+    'histogram',
+    ['grpc_method'],
+    'Time from a gRPC call to its answer',
+  ),
+  cacheEntries: field('localcache_entryCount', 'gauge', [], 'Keys in the over-limit cache'),
+  cacheLookups: field('localcache_lookupCount', 'gauge', [], 'Keys looked up in the over-limit cache'),
+  cacheHits: field('localcache_hitCount', 'gauge', [], 'Keys found in the over-limit cache'),
+  cacheMisses: field('localcache_missCount', 'gauge', [], 'Keys not found in the over-limit cache'),
+  cacheExpired: field('localcache_expiredCount', 'gauge', [], 'Keys that left the over-limit cache with their window'),
+  cacheEvacuated: field(
+    'localcache_evacuateCount',
+    'gauge',
+    [],
+    'Keys that left the over-limit cache for lack of room',
+  ),
+  cacheOverwritten: field(
+    'localcache_overwriteCount',
+    'gauge',
+    [],
+    'Keys put into the over-limit cache while they were there',
+  ),
+
+  decisions: weir(
+    'ratelimit_decisions_total',
+    'counter',
+    ['domain', 'code'],
+    'Requests by answer: ok, over_limit, error',
+  ),
+  decisionSeconds: weir('ratelimit_decision_seconds', 'histogram', [], 'Time to a decision, the store included'),
+  refundedHits: weir(
+    'ratelimit_refunded_hits_total',
+    'counter',
+    ['domain'],
+    'Hits that callers asked to be given back',
+  ),
+  domainNotFound: weir('ratelimit_domain_not_found_total', 'counter', [], 'Descriptors of domains that no rules know'),
+  inFlight: weir('ratelimit_in_flight', 'gauge', [], 'Requests being decided'),
+  storeSeconds: weir('ratelimit_store_seconds', 'histogram', [], 'Round trip of one batch to the store'),
+  storeBatchHits: weir('ratelimit_store_batch_hits', 'histogram', [], 'Hits that travelled to the store together'),
+  rulesGeneration: weir(
+    'ratelimit_rules_generation',
+    'gauge',
+    [],
+    'Generation of the rule set that is live; 0 before the first',
+  ),
+  rules: weir('ratelimit_rules', 'gauge', [], 'Rules in the set that is live'),
+  rulesProblems: weir('ratelimit_rules_problems', 'gauge', [], 'Problems in the newest rule set; 0 when it is live'),
+  bugs: weir('ratelimit_bugs_total', 'counter', [], 'Requests that met a defect of weir and were answered INTERNAL'),
+  storeInfo: weir('weir_store_info', 'gauge', ['kind'], '1 for the store that counts: memory, redis'),
+  buildInfo: weir('weir_build_info', 'gauge', ['version'], '1 for the version that runs'),
+} as const satisfies Record<string, FamilyRow>;
+
+/** The README's table: one Markdown row per family, without the heading. */
+export function metricRows(): string[] {
+  return Object.values(FAMILIES).map(({ name, type, labels, help, origin }) => {
+    const cells = [
+      `\`${name}\``,
+      type,
+      labels.map((label) => `\`${label}\``).join(' ') || '-',
+      help,
+      origin === 'field' ? 'yes' : 'no',
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+}
+
+/** Heading that goes above `metricRows()`. */
+export const METRIC_HEADING = [
+  '| Name | Type | Labels | What it tells | In the Go service |',
+  '|---|---|---|---|---|',
+] as const;

@@ -1,0 +1,23 @@
+/** Labels of a rule's series. Prometheus takes an empty `key2` for an absent one, so it is never there when empty. */
+export type RuleLabels = { readonly domain: string; readonly key1: string; readonly key2?: string };
+
+const IPV4 = /(?:\d{1,3}\.){3}\d{1,3}/g;
+
+/** A metric key as statsd takes it: no `:`, no `|`, no dots inside an IPv4 address, and well-formed Unicode. */
+export function sanitised(metricKey: string): string {
+  return metricKey
+    .toWellFormed()
+    .replace(/[:|]/g, '_')
+    .replace(IPV4, (address) => address.replaceAll('.', '_'));
+}
+
+/** Splits a metric key at its dots, as the field's statsd mapping does; levels from the third on are summed in. */
+export function ruleLabels(metricKey: string): RuleLabels {
+  const [domain = '', key1 = '', key2 = ''] = sanitised(metricKey).split('.', 3);
+  return key2 === '' ? { domain, key1 } : { domain, key1, key2 };
+}
+
+/** Name of a series that the statsd mapping does not know: the whole key goes into the name. */
+export function unmappedName(metricKey: string, stat: string): string {
+  return `ratelimit_service_rate_limit_${sanitised(metricKey)}_${stat}`.replace(/[^a-zA-Z0-9_]/gu, '_');
+}

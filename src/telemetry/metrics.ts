@@ -1,0 +1,208 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Decision, Limited } from '../core/decision.ts';
+import type { Observer } from '../core/ports.ts';
+import type { Rule, Ruleset } from '../core/ruleset.ts';
+import { addToTally } from '../core/tally.ts';
+import { BATCH_BOUNDS, type Buckets, buckets, observe, TIME_BOUNDS_US } from './buckets.ts';
+import { type DomainNumbers, domainNumbers, fixedSlot, retire, type Slot, varyingSlot } from './domain-numbers.ts';
+import { Exposition } from './exposition.ts';
+import { FAMILIES } from './families.ts';
+import { type Numbers, scrape } from './scrape.ts';
+import type { Sources } from './sources.ts';
+
+export interface MetricsOptions {
+  /** NEAR_LIMIT_RATIO: hits above this part of a limit are near it. */
+  readonly nearLimitRatio: number;
+  /** Metric keys per domain that requests have a part in; those beyond are one series, `_other`. Default 1000. */
+  readonly maxSeriesPerDomain?: number;
+  readonly version?: string;
+  /** Node's own metrics: memory, event loop, garbage collection. Default true. */
+  readonly process?: boolean;
+}
+
+export interface Metrics extends Observer {
+  /** Everything weir tells. */
+  readonly registry: Registry;
+  /**
+   * The same without those families of weir's own that carry a domain: what stands under a domain is then exactly what
+   * the Go service tells of it.
+   */
+  readonly fieldRegistry: Registry;
+  /** A gRPC call was answered, whatever the answer. `method` is the bare name, such as ShouldRateLimit. */
+  called(method: string, tookUs: number): void;
+  /** One batch came back from the store. */
+  storeAnswered(tookUs: number, hits: number): void;
+  /** A request met a defect of weir. */
+  bug(): void;
+  /** Later calls add to earlier ones. */
+  read(sources: Sources): void;
+}
+
+/** Domains that left the rules and are still told; the longest gone is dropped first. */
+const MAX_RETIRED_DOMAINS = 100;
+/** Methods come from the services that are registered, so this is never met. */
+const MAX_METHODS = 64;
+
+const OWN_AND_PER_DOMAIN: ReadonlySet<string> = new Set(
+  Object.values(FAMILIES)
+    .filter(({ origin, labels }) => origin === 'weir' && (labels as readonly string[]).includes('domain'))
+    .map(({ name }) => name),
+);
+
+/**
+ * Counts what happened in plain numbers; prom-client sees them only when somebody scrapes.
+ *
+ * Series are bounded: a rule's own key always has its series, keys that a request has a part in share
+ * `maxSeriesPerDomain`, and all domains without rules are one, `_unknown`.
+ */
+export function metrics(options: MetricsOptions): Metrics {
+  const { nearLimitRatio, maxSeriesPerDomain = 1000, version = '' } = options;
+  const domains = new Map<string, DomainNumbers>();
+  const retired = new Map<string, DomainNumbers>();
+  const unknown = domainNumbers('_unknown');
+  const slotOfRule = new WeakMap<Rule, Slot>();
+  const methods = new Map<string, Buckets>();
+  const numbers: Numbers = {
+    version,
+    decisionTime: buckets(TIME_BOUNDS_US),
+    storeTime: buckets(TIME_BOUNDS_US),
+    storeBatch: buckets(BATCH_BOUNDS),
+    methods,
+    globalShadowMode: 0,
+    domainNotFound: 0,
+    redisErrors: 0,
+    serviceErrors: 0,
+    bugs: 0,
+    loads: 0,
+    refusedLoads: 0,
+    problems: 0,
+    live: null,
+    sources: {},
+  };
+  let liveKeys: Set<string> | null = null;
+
+  function domainOf(name: string, ruleset: Ruleset | null): DomainNumbers {
+    const known = domains.get(name);
+    if (known !== undefined) return known;
+    if (ruleset === null || !ruleset.domains.has(name)) return unknown;
+    const made = retired.get(name) ?? domainNumbers(name);
+    retired.delete(name);
+    domains.set(name, made);
+    return made;
+  }
+
+  function slotOf(domain: DomainNumbers, { rule, metric }: Limited): Slot {
+    if (rule === null || metric !== rule.path) return varyingSlot(domain, metric, maxSeriesPerDomain);
+    const known = slotOfRule.get(rule);
+    if (known !== undefined) return known;
+    const made = fixedSlot(domain, metric);
+    slotOfRule.set(rule, made);
+    return made;
+  }
+
+  /** Whether this is the metric key of a rule that is live. Made when first asked, as a set of rules may be large. */
+  function isLive(key: string): boolean {
+    liveKeys ??= new Set(numbers.live?.rules.map(({ path }) => path));
+    return liveKeys.has(key);
+  }
+
+  function settle(ruleset: Ruleset): void {
+    numbers.live = ruleset;
+    liveKeys = null;
+    for (const [name, domain] of domains) {
+      if (ruleset.domains.has(name)) {
+        if (domain.slots.size > maxSeriesPerDomain) retire(domain, isLive, maxSeriesPerDomain);
+      } else {
+        domains.delete(name);
+        retired.set(name, domain);
+      }
+    }
+    for (const name of retired.keys()) {
+      if (retired.size <= MAX_RETIRED_DOMAINS) break;
+      retired.delete(name);
+    }
+  }
+
+  function decided(decision: Decision, tookUs: number): void {
+    observe(numbers.decisionTime, tookUs);
+    const domain = domainOf(decision.request.domain, decision.ruleset);
+    if (decision.outcome === 'ok') domain.ok++;
+    else domain.overLimit++;
+    if (decision.shadowed) numbers.globalShadowMode++;
+    const { verdicts } = decision;
+    for (let i = 0; i < verdicts.length; i++) {
+      const { hit, match, reading } = verdicts[i]!;
+      if (match.kind !== 'limited') {
+        if (match.kind === 'none' && match.because === 'unknown_domain') numbers.domainNotFound++;
+        continue;
+      }
+      if (hit === null || reading === null) continue;
+      if (hit.cost < 0) {
+        domain.refundedHits -= hit.cost;
+        continue;
+      }
+      const slot = slotOf(domain, match);
+      slot.totalHits += hit.cost;
+      addToTally(slot, reading, hit.cost, hit.limit.requestsPerUnit, nearLimitRatio, hit.shadow);
+    }
+  }
+
+  const everyDomain = () => [...domains.values(), ...retired.values(), unknown];
+  const families = () => scrape(numbers, everyDomain());
+  const process = new Registry();
+  if (options.process ?? true) collectDefaultMetrics({ register: process });
+
+  return {
+    decided,
+    storeFailed(request, hits) {
+      numbers.redisErrors++;
+      const domain = domainOf(request.domain, numbers.live);
+      domain.error++;
+      for (const { hit, metric } of hits) {
+        if (hit.cost < 0) {
+          domain.refundedHits -= hit.cost;
+          continue;
+        }
+        // A key is looked up among the rules only where it makes a difference, when the bound is reached.
+        const own = domain.varying >= maxSeriesPerDomain && domain !== unknown && isLive(metric);
+        const slot = own ? fixedSlot(domain, metric) : varyingSlot(domain, metric, maxSeriesPerDomain);
+        slot.totalHits += hit.cost;
+      }
+    },
+    requestRefused(request) {
+      numbers.serviceErrors++;
+      domainOf(request.domain, numbers.live).error++;
+    },
+    rulesLoaded(report) {
+      if (report.ok) {
+        numbers.loads++;
+        numbers.problems = 0;
+        settle(report.ruleset);
+      } else {
+        numbers.refusedLoads++;
+        numbers.problems = report.problems.length;
+      }
+    },
+    called(method, tookUs) {
+      let times = methods.get(method);
+      if (times === undefined) {
+        if (methods.size >= MAX_METHODS) return;
+        times = buckets(TIME_BOUNDS_US);
+        methods.set(method, times);
+      }
+      observe(times, tookUs);
+    },
+    storeAnswered(tookUs, hits) {
+      observe(numbers.storeTime, tookUs);
+      observe(numbers.storeBatch, hits);
+    },
+    bug() {
+      numbers.bugs++;
+    },
+    read(sources) {
+      numbers.sources = { ...numbers.sources, ...sources };
+    },
+    registry: new Exposition(families, process),
+    fieldRegistry: new Exposition(() => families().filter(({ name }) => !OWN_AND_PER_DOMAIN.has(name)), process),
+  };
+}

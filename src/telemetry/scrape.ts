@@ -1,0 +1,122 @@
+import type { Ruleset } from '../core/ruleset.ts';
+import type { Buckets } from './buckets.ts';
+import type { DomainNumbers, Slot } from './domain-numbers.ts';
+import { counted, type Family, family, gauged, histogram, type Sample, summed } from './exposition.ts';
+import { FAMILIES, type FamilyRow } from './families.ts';
+import { unmappedName } from './labels.ts';
+import type { LocalCacheNumbers, Sources } from './sources.ts';
+
+/** What is counted beside the domains. */
+export interface Numbers {
+  readonly version: string;
+  readonly decisionTime: Buckets;
+  readonly storeTime: Buckets;
+  readonly storeBatch: Buckets;
+  readonly methods: ReadonlyMap<string, Buckets>;
+  globalShadowMode: number;
+  domainNotFound: number;
+  redisErrors: number;
+  serviceErrors: number;
+  bugs: number;
+  loads: number;
+  refusedLoads: number;
+  problems: number;
+  live: Ruleset | null;
+  sources: Sources;
+}
+
+type RuleStat = 'totalHits' | 'overLimit' | 'nearLimit' | 'withinLimit' | 'shadowMode';
+const RULE_STATS: readonly RuleStat[] = ['totalHits', 'overLimit', 'nearLimit', 'withinLimit', 'shadowMode'];
+const US_PER_SECOND = 1e6;
+
+/** Everything there is to tell, as of now. Two keys that sanitising makes equal become one series, their sum. */
+export function scrape(numbers: Numbers, domains: readonly DomainNumbers[]): Family[] {
+  return [...ruleFamilies(domains), ...domainFamilies(domains), ...callFamilies(numbers), ...stateFamilies(numbers)];
+}
+
+function ruleFamilies(domains: readonly DomainNumbers[]): Family[] {
+  const slots = domains.flatMap((domain) => [...domain.slots.values(), domain.rest]);
+  const families = RULE_STATS.map((stat) =>
+    family(FAMILIES[stat], summed(slots.map((slot) => ({ labels: slot.labels, value: slot[stat] })))),
+  );
+  return [...families, ...localCacheFamilies(slots)];
+}
+
+/** The statsd mapping does not know this one, so that every key makes a family of its own. */
+function localCacheFamilies(slots: readonly Slot[]): Family[] {
+  const byName = new Map<string, number>();
+  for (const { key, overLimitWithLocalCache } of slots) {
+    if (overLimitWithLocalCache === 0) continue;
+    const name = unmappedName(key, 'over_limit_with_local_cache');
+    byName.set(name, (byName.get(name) ?? 0) + overLimitWithLocalCache);
+  }
+  return [...byName].map(([name, value]) => family(FAMILIES.overLimitWithLocalCache, [{ value, labels: {} }], name));
+}
+
+function domainFamilies(domains: readonly DomainNumbers[]): Family[] {
+  const told = domains.map((domain) => ({ ...domain, label: domain.name.toWellFormed() }));
+  const decisions = told.flatMap(({ label: domain, ok, overLimit, error }) => [
+    { labels: { domain, code: 'ok' }, value: ok },
+    { labels: { domain, code: 'over_limit' }, value: overLimit },
+    { labels: { domain, code: 'error' }, value: error },
+  ]);
+  const refunds = told.map(({ label: domain, refundedHits: value }) => ({ labels: { domain }, value }));
+  return [family(FAMILIES.decisions, summed(decisions)), family(FAMILIES.refundedHits, summed(refunds))];
+}
+
+function callFamilies(numbers: Numbers): Family[] {
+  const { totalRequests, responseTime } = FAMILIES;
+  const requests: Sample[] = [];
+  const times: Sample[] = [];
+  for (const [method, from] of numbers.methods) {
+    const labels = { grpc_method: method };
+    requests.push({ value: from.counts.reduce((sum, count) => sum + count, 0), labels });
+    times.push(...histogram(responseTime.name, from, US_PER_SECOND, labels));
+  }
+  const errors = summed([
+    { labels: { err_type: 'redis_error' }, value: numbers.redisErrors },
+    { labels: { err_type: 'service_error' }, value: numbers.serviceErrors },
+  ]);
+  return [
+    family(totalRequests, requests),
+    family(responseTime, times),
+    family(FAMILIES.shouldRateLimitError, errors),
+    counted(FAMILIES.globalShadowMode, numbers.globalShadowMode),
+    counted(FAMILIES.domainNotFound, numbers.domainNotFound),
+    counted(FAMILIES.bugs, numbers.bugs),
+    unlabelled(FAMILIES.decisionSeconds, numbers.decisionTime, US_PER_SECOND),
+    unlabelled(FAMILIES.storeSeconds, numbers.storeTime, US_PER_SECOND),
+    unlabelled(FAMILIES.storeBatchHits, numbers.storeBatch, 1),
+  ];
+}
+
+function stateFamilies(numbers: Numbers): Family[] {
+  const { live, sources } = numbers;
+  return [
+    counted(FAMILIES.configLoadSuccess, numbers.loads),
+    counted(FAMILIES.configLoadError, numbers.refusedLoads),
+    gauged(FAMILIES.rulesGeneration, live?.generation ?? 0),
+    gauged(FAMILIES.rules, live?.rules.length ?? 0),
+    gauged(FAMILIES.rulesProblems, numbers.problems),
+    gauged(FAMILIES.inFlight, sources.inFlight?.() ?? 0),
+    gauged(FAMILIES.buildInfo, 1, { version: numbers.version }),
+    ...(sources.storeKind === undefined ? [] : [gauged(FAMILIES.storeInfo, 1, { kind: sources.storeKind })]),
+    ...(sources.localCache === undefined ? [] : cacheFamilies(sources.localCache())),
+  ];
+}
+
+function cacheFamilies(cache: LocalCacheNumbers): Family[] {
+  return [
+    gauged(FAMILIES.cacheEntries, cache.entries),
+    gauged(FAMILIES.cacheLookups, cache.lookups),
+    gauged(FAMILIES.cacheHits, cache.hits),
+    gauged(FAMILIES.cacheMisses, cache.misses),
+    gauged(FAMILIES.cacheExpired, cache.expired),
+    gauged(FAMILIES.cacheEvacuated, cache.evacuated),
+    gauged(FAMILIES.cacheOverwritten, cache.overwritten),
+  ];
+}
+
+function unlabelled(row: FamilyRow, from: Buckets, divisor: number): Family {
+  return family(row, histogram(row.name, from, divisor));
+}

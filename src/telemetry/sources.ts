@@ -1,0 +1,16 @@
+/** What others know and a scrape asks for. */
+export interface Sources {
+  readonly inFlight?: () => number;
+  readonly localCache?: () => LocalCacheNumbers;
+  readonly storeKind?: string;
+}
+
+export interface LocalCacheNumbers {
+  readonly entries: number;
+  readonly lookups: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly expired: number;
+  readonly evacuated: number;
+  readonly overwritten: number;
+}
