@@ -1,0 +1,58 @@
+import { caller } from './caller.ts';
+import type { Bed } from './run-group.ts';
+import { type RuleFileCase, startsWithoutRules } from './scenario.ts';
+import { server } from './server.ts';
+
+const PROBE = { domain: 'no such domain', descriptors: [{ entries: [{ key: 'k', value: 'v' }] }] };
+
+/** Rule files that a server must start with, or must refuse: then every call fails and the log says why. */
+export async function runCase(it: RuleFileCase, { command, redis, expect, tally }: Bed): Promise<void> {
+  const recorded = { accepted: it.accepted, ...(it.accepted ? {} : { log: saying(it) }) };
+  const expected = expect.after(it.id, 'load', recorded);
+  const under = await server({
+    command,
+    rules: it.files,
+    redisPort: redis?.port ?? null,
+    env: {
+      LOG_FORMAT: 'json',
+      ...(it.merge ? { MERGE_DOMAIN_CONFIG: 'true' } : {}),
+      ...(startsWithoutRules(it) ? { FORCE_START_WITHOUT_INITIAL_CONFIG: 'true' } : {}),
+    },
+  }).catch((error: Error) => error);
+  if (under instanceof Error) return tally.failed(it.id, 'start', [under.message]);
+  const calls = caller(under.grpcAddress);
+  try {
+    const accepted = (await calls.shouldRateLimit(PROBE)).error === undefined;
+    const log = under.log();
+    const told = plain(log).includes(plain(expected.want.log ?? '')) ? expected.want.log : lastErrors(log);
+    const got = { accepted, ...(accepted ? {} : { log: told }) };
+    const different =
+      accepted === expected.want.accepted ? (got.log === expected.want.log ? [] : ['log']) : ['accepted'];
+    tally.checked(it.id, 'load', expected, recorded, got, different);
+  } finally {
+    calls.close();
+    await under.stop();
+  }
+}
+
+function saying({ file, message = '', compare }: RuleFileCase): string {
+  const text = compare === 'prefix' ? `${message.split(': ')[0]}: ` : message;
+  return file === undefined ? text : `${file}: ${text}`;
+}
+
+/** Without JSON escapes and line breaks, so that a text is found in every kind of log. */
+function plain(text: string): string {
+  return text
+    .replace(/\\u00([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    .replace(/\\n/g, ' ')
+    .replace(/\\/g, '')
+    .replace(/\s+/g, ' ');
+}
+
+const lastErrors = (log: string): string =>
+  log
+    .split('\n')
+    .filter((line) => /err/i.test(line))
+    .slice(-2)
+    .join(' / ')
+    .slice(0, 400);
