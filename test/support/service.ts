@@ -1,0 +1,139 @@
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { eventually } from './eventually.ts';
+import { freePort } from './port.ts';
+import { type Ending, type OwnProcess, ownProcess } from './process.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const START_DEADLINE_MS = 30_000;
+
+/** What is tested: weir as `npm run build` made it, or whatever `SERVICE_UNDER_TEST` names. */
+export const SERVICE_COMMAND = process.env.SERVICE_UNDER_TEST ?? `node ${join(ROOT, 'dist/main.js')} serve`;
+
+/** File name -> YAML text, or the object to make it of. */
+export type Rules = Readonly<Record<string, string | object>>;
+
+export interface ServiceOptions {
+  readonly rules: Rules;
+  /** host:port of a Redis; without it weir counts in memory. */
+  readonly redis?: string | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Rules lie below `..data` as Kubernetes mounts a ConfigMap, and `swap` replaces them at once. */
+  readonly configMap?: boolean;
+}
+
+export interface Service {
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  readonly adminPort: number;
+  /** Of PROMETHEUS_ADDR. */
+  readonly metricsPort: number;
+  /** Of the process that runs now. */
+  process(): OwnProcess;
+  /** Puts a whole new set of rules in place by one rename, as a ConfigMap update does. */
+  swap(rules: Rules): Promise<void>;
+  /** kill -9, ports stay reserved for `start`. */
+  kill(): Promise<Ending>;
+  /** Starts it again on the same ports and the same rules. */
+  start(): Promise<void>;
+  stop(): Promise<Ending>;
+  /** Stops it and removes its files. */
+  close(): Promise<void>;
+}
+
+/** Starts the service under test and resolves when GET /healthcheck answers 200. */
+export async function service(options: ServiceOptions): Promise<Service> {
+  const root = await mkdtemp(join(tmpdir(), 'weir-e2e-'));
+  const rulesDir = join(root, 'ratelimit', 'config');
+  await mkdir(rulesDir, { recursive: true });
+  let generation = 0;
+  const swap = async (rules: Rules) => {
+    const folder = `..generation_${++generation}`;
+    await writeRules(join(rulesDir, folder), rules);
+    await symlink(folder, join(rulesDir, '..data_next'));
+    await rename(join(rulesDir, '..data_next'), join(rulesDir, '..data'));
+  };
+  if (options.configMap) {
+    await swap(options.rules);
+    for (const name of Object.keys(options.rules)) await symlink(join('..data', name), join(rulesDir, name));
+  } else await writeRules(rulesDir, options.rules);
+
+  const ports = { http: await freePort(), grpc: await freePort(), admin: await freePort(), metrics: await freePort() };
+  const env: Record<string, string> = {
+    HOST: '127.0.0.1',
+    PORT: String(ports.http),
+    GRPC_HOST: '127.0.0.1',
+    GRPC_PORT: String(ports.grpc),
+    DEBUG_HOST: '127.0.0.1',
+    DEBUG_PORT: String(ports.admin),
+    USE_STATSD: 'false',
+    USE_PROMETHEUS: 'true',
+    PROMETHEUS_ADDR: `127.0.0.1:${ports.metrics}`,
+    RUNTIME_ROOT: root,
+    RUNTIME_SUBDIRECTORY: 'ratelimit',
+    RUNTIME_APPDIRECTORY: 'config',
+    RUNTIME_WATCH_ROOT: 'false',
+    RUNTIME_IGNOREDOTFILES: 'true',
+    STATS_FLUSH_INTERVAL: '1s',
+    EXPIRATION_JITTER_MAX_SECONDS: '0',
+    LOG_LEVEL: 'warn',
+    ...(options.redis === undefined ? {} : { REDIS_SOCKET_TYPE: 'tcp', REDIS_URL: options.redis }),
+    ...options.env,
+  };
+  let running = await launch(env, ports.http);
+  return {
+    grpcPort: ports.grpc,
+    httpPort: ports.http,
+    adminPort: ports.admin,
+    metricsPort: ports.metrics,
+    process: () => running,
+    swap,
+    kill: () => running.kill(),
+    async start() {
+      running = await launch(env, ports.http);
+    },
+    stop: () => running.stop(),
+    async close() {
+      await running.stop();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(env: Record<string, string>, httpPort: number): Promise<OwnProcess> {
+  // `exec` keeps the pid: signals go to the service, not to a shell around it.
+  const child = await ownProcess({
+    name: 'service under test',
+    command: '/bin/sh',
+    args: ['-c', `exec ${SERVICE_COMMAND}`],
+    env,
+    cwd: ROOT,
+  });
+  try {
+    await eventually(
+      'GET /healthcheck to answer 200',
+      async () => {
+        if (!child.running()) return 'ended';
+        const answer = await fetch(`http://127.0.0.1:${httpPort}/healthcheck`);
+        await answer.arrayBuffer();
+        return answer.status === 200 ? 'healthy' : undefined;
+      },
+      START_DEADLINE_MS,
+    );
+    if (!child.running()) throw new Error(`it ended with code ${(await child.ended).code}`);
+  } catch (error) {
+    await child.stop();
+    throw new Error(`${SERVICE_COMMAND}: ${(error as Error).message}\n${child.output()}`);
+  }
+  return child;
+}
+
+async function writeRules(dir: string, rules: Rules): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  for (const [name, content] of Object.entries(rules)) {
+    await writeFile(join(dir, name), typeof content === 'string' ? content : stringify(content));
+  }
+}
