@@ -1,0 +1,38 @@
+/** Bytes in, bytes out: one message of a unary method, whatever transport carries it. Rejects with RpcError. */
+export type UnaryHandler = (message: Uint8Array, call: CallContext) => Promise<Uint8Array>;
+
+/** What a handler may ask about the call it answers. */
+export interface CallContext {
+  /** Milliseconds since the epoch; null when the caller would wait for ever. */
+  readonly deadlineMs: number | null;
+  /** True from the moment the caller has gone; nobody reads the answer then. */
+  readonly cancelled: boolean;
+  /** Address and port of the caller, or what the transport knows of it. */
+  readonly peer: string;
+}
+
+/** The codes of gRPC that weir sends (https://grpc.io/docs/guides/status-codes/). */
+export const RPC_CODE = {
+  ok: 0,
+  invalidArgument: 3,
+  notFound: 5,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  internal: 13,
+  unavailable: 14,
+} as const;
+
+export type RpcCode = (typeof RPC_CODE)[keyof typeof RPC_CODE];
+
+/** Ends a call with a gRPC status. The message goes to the caller. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+  readonly code: RpcCode;
+  constructor(code: RpcCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Told of every call that was answered: the method's short name, the gRPC code, and how long it took. */
+export type OnCall = (method: string, code: RpcCode, tookMs: number) => void;

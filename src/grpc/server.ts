@@ -1,0 +1,169 @@
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import {
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServerOptions,
+  type ServerUnaryCall,
+} from '@grpc/grpc-js';
+import type { Part } from '../core/ports.ts';
+import { type CallContext, RPC_CODE, RpcError, type UnaryHandler } from './handler.ts';
+import type { Health } from './health.ts';
+
+/** What has streams and so is bound to grpc-js: health's Watch, reflection. */
+export interface GrpcJsService {
+  addToServer(server: Server): void;
+}
+
+export interface GrpcServerOptions {
+  /** An address or a name; `::` takes IPv4 too where the system does. */
+  readonly host: string;
+  /** 0: any free one; `address` tells which. */
+  readonly port: number;
+  /** By full method name, `/package.Service/Method`. */
+  readonly handlers: Readonly<Record<string, UnaryHandler>>;
+  readonly services: readonly GrpcJsService[];
+  /** Told to be not serving before anything else stops. */
+  readonly health: Health;
+  /** A larger message is RESOURCE_EXHAUSTED. */
+  readonly maxMessageBytes?: number;
+  /** Calls that one connection may have open. */
+  readonly maxStreams?: number;
+  /** How long calls in flight have to finish once the server stops; then their connections are cut. */
+  readonly drainTimeoutMs?: number;
+  readonly credentials?: ServerCredentials;
+}
+
+export interface GrpcServer extends Part {
+  /** Where it listens; null before `start`, and again once stopped. */
+  address(): { readonly host: string; readonly port: number } | null;
+}
+
+const MAX_MESSAGE_BYTES = 4_194_304;
+const MAX_STREAMS = 1024;
+const DRAIN_TIMEOUT_MS = 10_000;
+/** Clients refuse long header lists, and then show nothing at all of the error. */
+const MAX_STATUS_MESSAGE = 1024;
+
+/**
+ * The gRPC port on grpc-js. The sockets are accepted here and handed to it, because grpc-js does not cut connections
+ * at a forced stop when its channelz is off, and channelz costs time in every call.
+ */
+export function grpcServer(options: GrpcServerOptions): GrpcServer {
+  const { host, port, health, credentials = ServerCredentials.createInsecure() } = options;
+  const { drainTimeoutMs = DRAIN_TIMEOUT_MS } = options;
+  const server = grpcJsServer(options);
+  const injector = server.createConnectionInjector(credentials);
+  const sockets = new Set<Socket>();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    // A connection that breaks ends its calls, and nothing else; without a listener it would end the process.
+    socket.on('error', () => socket.destroy());
+    injector.injectConnection(socket);
+  });
+  let stopping: Promise<void> | null = null;
+
+  async function stop(): Promise<void> {
+    health.set(false);
+    health.close();
+    const closed = new Promise((resolve) => listener.close(resolve));
+    injector.drain(drainTimeoutMs);
+    const force = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, drainTimeoutMs);
+    await closed;
+    clearTimeout(force);
+    injector.destroy();
+    server.forceShutdown();
+  }
+
+  return {
+    name: 'grpc',
+    start: () => listen(listener, host, port),
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+    address() {
+      const bound = listener.address() as AddressInfo | null;
+      return bound === null ? null : { host: bound.address, port: bound.port };
+    },
+  };
+}
+
+function grpcJsServer({ handlers, services, maxMessageBytes, maxStreams }: GrpcServerOptions): Server {
+  const server = new Server({
+    'grpc.max_receive_message_length': maxMessageBytes ?? MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': maxStreams ?? MAX_STREAMS,
+    'grpc.enable_channelz': 0,
+  } satisfies ServerOptions);
+  for (const [path, handler] of Object.entries(handlers)) {
+    server.register(path, unary(handler), asBuffer, asIs, 'unary');
+  }
+  for (const service of services) service.addToServer(server);
+  return server;
+}
+
+function listen(listener: NetServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => {
+      reject(new Error(`the gRPC port cannot listen on ${host}:${port}: ${error.message}`, { cause: error }));
+    };
+    listener.once('error', failed);
+    listener.listen(port, host, () => {
+      listener.off('error', failed);
+      resolve();
+    });
+  });
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function unary(handler: UnaryHandler): handleUnaryCall<Buffer, Uint8Array> {
+  return async function serve(call, callback) {
+    let reply: Uint8Array;
+    try {
+      reply = await handler(call.request, new GrpcJsCall(call));
+    } catch (error) {
+      callback(statusOf(error));
+      return;
+    }
+    callback(null, reply);
+  };
+}
+
+function statusOf(error: unknown): { code: number; details: string } {
+  if (!(error instanceof RpcError)) return { code: RPC_CODE.internal, details: 'internal error' };
+  // grpc-js escapes the message for its header by encodeURI, which throws at a lone surrogate.
+  return { code: error.code, details: error.message.slice(0, MAX_STATUS_MESSAGE).toWellFormed() };
+}
+
+/** Answers only what is asked: most handlers look at none of it. */
+class GrpcJsCall implements CallContext {
+  private readonly call: ServerUnaryCall<Buffer, Uint8Array>;
+
+  constructor(call: ServerUnaryCall<Buffer, Uint8Array>) {
+    this.call = call;
+  }
+
+  get deadlineMs(): number | null {
+    const deadline = Number(this.call.getDeadline());
+    return Number.isFinite(deadline) ? deadline : null;
+  }
+
+  get cancelled(): boolean {
+    return this.call.cancelled;
+  }
+
+  get peer(): string {
+    return this.call.getPeer();
+  }
+}

@@ -1,0 +1,49 @@
+import type { Decision } from '../core/decision.ts';
+import { NoRulesError, StoreError } from '../core/ports.ts';
+import type { Projection } from '../core/projection.ts';
+import { RequestError } from '../core/request.ts';
+import type { Limiter } from '../limiter.ts';
+import { type OnCall, RPC_CODE, type RpcCode, RpcError, type UnaryHandler } from './handler.ts';
+import { DecodeError } from './reader.ts';
+import { decodeRequest, encodeResponse, REQUEST_BOUNDS, type RequestBounds } from './rls.ts';
+
+export const SHOULD_RATE_LIMIT = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
+
+export interface ShouldRateLimitOptions {
+  readonly limiter: Limiter;
+  readonly project: (decision: Decision) => Projection;
+  readonly bounds?: RequestBounds;
+  /** Told of an error that nobody expected; the caller only learns `internal error`. */
+  readonly onBug: (error: unknown) => void;
+  readonly onCall?: OnCall;
+}
+
+/** envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit. */
+export function shouldRateLimit(options: ShouldRateLimitOptions): UnaryHandler {
+  const { limiter, project, bounds = REQUEST_BOUNDS, onBug, onCall } = options;
+  return async function answer(message) {
+    const startMs = performance.now();
+    let code: RpcCode = RPC_CODE.ok;
+    try {
+      const decision = await limiter.decide(decodeRequest(message, bounds));
+      return encodeResponse(decision, project(decision));
+    } catch (error) {
+      const refusal = refusalOf(error);
+      code = refusal.code;
+      if (code === RPC_CODE.internal && !(error instanceof DecodeError)) onBug(error);
+      throw refusal;
+    } finally {
+      onCall?.('ShouldRateLimit', code, performance.now() - startMs);
+    }
+  };
+}
+
+function refusalOf(error: unknown): RpcError {
+  if (error instanceof RequestError) return new RpcError(RPC_CODE.invalidArgument, error.message);
+  if (error instanceof StoreError) return new RpcError(RPC_CODE.unavailable, error.message);
+  if (error instanceof NoRulesError) return new RpcError(RPC_CODE.failedPrecondition, error.message);
+  if (error instanceof DecodeError) {
+    return new RpcError(RPC_CODE.internal, `grpc: error unmarshalling request: ${error.message}`);
+  }
+  return new RpcError(RPC_CODE.internal, 'internal error');
+}
