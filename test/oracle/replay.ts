@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { type OwnRedis, ownRedis } from '../support/redis.ts';
 import { expectations, loadDifferences } from './differences.ts';
-import { type OwnRedis, ownRedis } from './redis.ts';
 import { runCase } from './run-case.ts';
 import { type Bed, runGroup } from './run-group.ts';
 import { recordings, type Scenario } from './scenario.ts';
@@ -61,7 +61,7 @@ const worker = async () => {
   for (let task = tasks.shift(); task; task = tasks.shift()) await task();
 };
 await Promise.all(Array.from({ length: Number(options.jobs) }, worker));
-await redis?.close();
+await redis?.stop();
 
 const { passed, failed, excused } = counted.counts;
 if (passed + failed + excused === 0) console.log('FAIL no recording has such an id');

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { type OwnRedis, ownRedis } from '../support/redis.ts';
 import { type Caller, caller } from './caller.ts';
 import { differences } from './compare.ts';
 import type { Expectations, Expected } from './differences.ts';
-import { type OwnRedis, ownRedis } from './redis.ts';
 import { type Answer, isCheck, recordedAnswer, type Scenario, type Step, startsWithoutRules } from './scenario.ts';
 import { type Server, server } from './server.ts';
 import type { Tally } from './tally.ts';
@@ -78,7 +78,7 @@ export async function runGroup(group: readonly Scenario[], shared: Bed): Promise
   } finally {
     calls?.close();
     await under?.stop();
-    await own?.close();
+    await own?.stop();
   }
 }
 
@@ -116,10 +116,17 @@ async function prepare({ server, redis }: Run, step: Step): Promise<void> {
   for (const name of step.remove ?? []) server.remove(name);
   if (redis === null) return;
   for (const [name, value] of Object.entries(step.seed ?? {})) {
-    await redis.set(keyOfName(name), value, secondsOfName(name));
+    await redis.client.set(keyOfName(name), value, 'EX', secondsOfName(name));
   }
-  if (step.redis !== undefined) await redis[step.redis]();
+  if (step.redis !== undefined) await REDIS_STEPS[step.redis](redis);
 }
+
+const REDIS_STEPS: Readonly<Record<NonNullable<Step['redis']>, (redis: OwnRedis) => void | Promise<void>>> = {
+  stop: (redis) => redis.kill(),
+  start: (redis) => redis.restart(),
+  freeze: (redis) => redis.freeze(),
+  thaw: (redis) => redis.thaw(),
+};
 
 async function take({ server, caller }: Run, step: Step): Promise<Answer> {
   if (step.http) return takeHttp(server, step.http);
@@ -173,7 +180,7 @@ async function checkCounters({ scenario, redis, expect, tally }: Run): Promise<v
   const expected = expect.after(scenario.id, 'counters', recorded);
   const got: Record<string, unknown> = {};
   for (const [name, wanted] of Object.entries(expected.want)) {
-    const value = await redis.get(keyOfName(name));
+    const value = await redis.client.get(keyOfName(name));
     if (value !== null) got[name] = await checkedValue(redis, name, value);
     // A look at a counter may create it or not: absent and 0 are equal.
     else if (wanted === 0) got[name] = 0;
@@ -181,18 +188,18 @@ async function checkCounters({ scenario, redis, expect, tally }: Run): Promise<v
   const prefix = scenario.env?.CACHE_KEY_PREFIX ?? '';
   const starts = domainsOf(scenario).map((domain) => `${prefix}${domain}_`);
   const wanted = new Set(Object.keys(expected.want).flatMap((name) => [name, keyOfName(name)]));
-  for (const key of await redis.keys()) {
+  for (const key of await redis.client.keys('*')) {
     if (wanted.has(key) || !starts.some((start) => key.startsWith(start))) continue;
-    const name = nameOfKey(key, await redis.ttlSeconds(key));
+    const name = nameOfKey(key, await redis.client.ttl(key));
     // Counters of a second are gone before anyone could have recorded them.
     if (wanted.has(name) || name.endsWith('<SECOND>')) continue;
-    got[name] = numberOf((await redis.get(key)) ?? '0');
+    got[name] = numberOf((await redis.client.get(key)) ?? '0');
   }
   tally.checked(scenario.id, 'counters', expected, recorded, got, differences(expected.want, got));
 }
 
 async function checkedValue(redis: OwnRedis, name: string, value: string): Promise<number | string> {
-  const ttl = await redis.ttlSeconds(keyOfName(name));
+  const ttl = await redis.client.ttl(keyOfName(name));
   const timely = ttl >= 1 && ttl <= secondsOfName(name) + JITTER_SECONDS;
   return timely ? numberOf(value) : `${value} with a time to live of ${ttl} s`;
 }
