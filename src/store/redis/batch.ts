@@ -1,0 +1,116 @@
+import type { Hit, Reading } from '../../core/decision.ts';
+import type { Charge, StoreError } from '../../core/ports.ts';
+import { refusedByRedis } from './failure.ts';
+import { keyBytes } from './key-bytes.ts';
+
+type Argument = string | Buffer;
+
+/** The hits of one caller, who waits. */
+interface Waiting {
+  readonly hits: readonly Hit[];
+  readonly stops: boolean;
+  readonly resolve: (readings: readonly Reading[]) => void;
+  readonly reject: (error: StoreError) => void;
+}
+
+export interface BatchOptions {
+  /** Added to a window's length so that the counters of one window don't all expire in one moment. */
+  readonly expirationJitterMaxSeconds: number;
+  /** 0 <= random() < 1. */
+  readonly random: () => number;
+}
+
+/** Requests that go to Redis in one script call. It is settled once; what comes later is ignored. */
+export class Batch {
+  #waiting: Waiting[] = [];
+  #hits = 0;
+  #settled = false;
+
+  get hits(): number {
+    return this.#hits;
+  }
+
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  add(hits: readonly Hit[], charge: Charge): Promise<readonly Reading[]> {
+    this.#hits += hits.length;
+    return new Promise((resolve, reject) => {
+      // A hit without siblings is charged whether it goes over or not.
+      this.#waiting.push({ hits, stops: charge === 'stop_when_over' && hits.length > 1, resolve, reject });
+    });
+  }
+
+  /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/fixed-window.lua wants them. */
+  arguments(options: BatchOptions): Argument[] {
+    const args: Argument[] = new Array(1 + 3 * this.#hits);
+    args[0] = String(this.#hits);
+    let key = 1;
+    let argument = 1 + this.#hits;
+    for (const { hits } of this.#waiting) {
+      for (const hit of hits) {
+        args[key++] = keyBytes(hit.key);
+        args[argument++] = String(hit.cost);
+        args[argument++] = String(lifeSeconds(hit, options));
+      }
+    }
+    this.#pushGroups(args);
+    return args;
+  }
+
+  #pushGroups(args: Argument[]): void {
+    let first = 1;
+    for (const { hits, stops } of this.#waiting) {
+      if (stops) {
+        args.push(String(first), String(hits.length));
+        for (const hit of hits) args.push(String(hit.limit.requestsPerUnit), hit.shadow ? '1' : '0');
+      }
+      first += hits.length;
+    }
+  }
+
+  /**
+   * Hands everyone his part of the script's reply. A counter that failed fails only the request it belongs to; the errors
+   * are returned as well. Does nothing once the batch is settled.
+   */
+  answer(reply: unknown): readonly StoreError[] {
+    if (!Array.isArray(reply) || reply.length !== this.#hits) {
+      throw refusedByRedis(`the script answered ${Array.isArray(reply) ? `${reply.length} numbers` : typeof reply}`);
+    }
+    const failures: StoreError[] = [];
+    let at = 0;
+    for (const { hits, resolve, reject } of this.#settle()) {
+      const readings: Reading[] = [];
+      let failure: string | null = null;
+      for (let i = 0; i < hits.length; i++) {
+        const used: unknown = reply[at++];
+        if (typeof used === 'number') readings.push({ kind: 'counted', used, by: 'redis' });
+        else failure ??= String(used);
+      }
+      if (failure === null) {
+        resolve(readings);
+      } else {
+        const error = refusedByRedis(failure);
+        failures.push(error);
+        reject(error);
+      }
+    }
+    return failures;
+  }
+
+  fail(error: StoreError): void {
+    for (const { reject } of this.#settle()) reject(error);
+  }
+
+  #settle(): readonly Waiting[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#settled = true;
+    return waiting;
+  }
+}
+
+function lifeSeconds({ windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {
+  return windowSeconds + Math.floor(random() * expirationJitterMaxSeconds);
+}

@@ -1,0 +1,41 @@
+import { StoreError, type StoreErrorCode } from '../../core/ports.ts';
+
+// By the first word of Redis's answer. What is not here concerns the counter itself, or the script.
+const MEANINGS: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
+  BUSY: ['busy', 'Redis is busy running another script'],
+  LOADING: ['unavailable', 'Redis is loading its data'],
+  READONLY: ['unavailable', 'Redis is a read-only replica'],
+  MASTERDOWN: ['unavailable', 'Redis has lost its master'],
+  MISCONF: ['unavailable', 'Redis refuses writes because it cannot save them'],
+  OOM: ['unavailable', 'Redis has no memory left'],
+  NOAUTH: ['unavailable', 'Redis wants a password'],
+  WRONGPASS: ['unavailable', 'Redis refuses the password'],
+  NOPERM: ['unavailable', 'Redis forbids this user to count'],
+};
+
+/** What Redis answered instead of a count, for the caller: no key, no address, no password. */
+export function refusedByRedis(text: string): StoreError {
+  const word = text.slice(0, text.search(/\s|$/)).replace(/^-/, '');
+  const meaning = MEANINGS[word];
+  if (meaning !== undefined) return new StoreError(meaning[0], meaning[1], new Error(text));
+  const message = /WRONGTYPE|not an integer/.test(text)
+    ? 'a counter key holds something that is no counter'
+    : 'Redis could not run the counting script';
+  return new StoreError('script', message, new Error(text));
+}
+
+/** A command that came back as an error, or never got out. */
+export function storeError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  if (error instanceof Error && error.name === 'ReplyError') return refusedByRedis(error.message);
+  return unavailable(error);
+}
+
+export function unavailable(cause?: unknown): StoreError {
+  return new StoreError('unavailable', 'Redis is not reachable', plainError(cause));
+}
+
+/** The error without what ioredis hangs on it: the command with its keys, and in AUTH and HELLO the password. */
+export function plainError(error: unknown): Error | undefined {
+  return error instanceof Error ? new Error(error.message) : undefined;
+}

@@ -1,0 +1,113 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import { eventually } from './eventually.ts';
+import { freePort } from './port.ts';
+import { type OwnProcess, ownProcess } from './process.ts';
+
+/** A redis-server of the tests, on a free port of 127.0.0.1, with a directory of its own. */
+export interface OwnRedis {
+  readonly port: number;
+  /** `127.0.0.1:port` */
+  readonly url: string;
+  /** A second listener, for tests of the socket. */
+  readonly socketPath: string;
+  /** For seeding and looking. Waits while the server is down. */
+  readonly client: Redis;
+  readonly pid: number;
+  /** kill -9. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port, empty unless `args` make it keep its data. */
+  restart(): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+  /** Ends it and removes what it left. */
+  stop(): Promise<void>;
+}
+
+export interface OwnRedisOptions {
+  /** Added to the command line, and so winning over what stands there. */
+  readonly args?: readonly string[];
+  /** For the client above, when the server asks for it. */
+  readonly password?: string;
+}
+
+/**
+ * Call it first in a `before` hook. WITHOUT_REDIS=1 skips the suite by name; a missing redis-server without it is an
+ * error, so that nobody believes these tests ran.
+ */
+export function needsRedis(context: Mocha.Context): void {
+  if (process.env.WITHOUT_REDIS === '1') context.skip();
+  if (spawnSync('redis-server', ['--version']).status !== 0) {
+    throw new Error('redis-server is not on the PATH: apt-get install redis-server, or set WITHOUT_REDIS=1');
+  }
+}
+
+export async function ownRedis({ args = [], password }: OwnRedisOptions = {}): Promise<OwnRedis> {
+  const port = await freePort();
+  const directory = await mkdtemp(path.join(tmpdir(), 'weir-redis-'));
+  const socketPath = path.join(directory, 'redis.sock');
+  const command = [
+    ...['--port', String(port), '--bind', '127.0.0.1', '--unixsocket', socketPath],
+    ...['--save', '', '--appendonly', 'no', '--dir', directory],
+    ...args,
+  ];
+  const client = new Redis({
+    port,
+    host: '127.0.0.1',
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+    enableReadyCheck: false,
+    disableClientInfo: true,
+    retryStrategy: () => 20,
+    ...(password === undefined ? {} : { password }),
+  });
+  client.on('error', () => {});
+  let server: OwnProcess;
+
+  async function start(): Promise<void> {
+    server = await ownProcess({ name: 'redis-server', command: 'redis-server', args: command });
+    await eventually('redis-server to accept connections', () => {
+      if (!server.running()) throw new Error(server.output());
+      return server.output().includes('Ready to accept connections');
+    });
+  }
+
+  await start();
+  await client.connect();
+  return {
+    port,
+    url: `127.0.0.1:${port}`,
+    socketPath,
+    client,
+    get pid() {
+      return server.pid;
+    },
+    async kill() {
+      await server.kill();
+    },
+    restart: start,
+    freeze: () => server.signal('SIGSTOP'),
+    thaw: () => server.signal('SIGCONT'),
+    async stop() {
+      client.disconnect();
+      await server.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Milliseconds of CPU the process has used, from /proc. */
+export async function cpuMs(pid: number): Promise<number> {
+  const { readFile } = await import('node:fs/promises');
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number) as [number, number];
+  const TICKS_PER_SECOND = 100;
+  return ((user + system) * 1_000) / TICKS_PER_SECOND;
+}
