@@ -68,7 +68,8 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
     health.set(false);
     health.close();
     const closed = new Promise((resolve) => listener.close(resolve));
-    injector.drain(drainTimeoutMs);
+    // Cutting a socket makes its calls UNAVAILABLE, which callers retry. The drain's own cut would make them CANCELLED.
+    injector.drain(2 * drainTimeoutMs);
     const force = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, drainTimeoutMs);
