@@ -1,0 +1,50 @@
+import { envoyInstalled, installed, REDIS } from './install.ts';
+import { report } from './report.ts';
+import { endRunning, type Outcome, runSuite } from './run-suite.ts';
+import { CHECK, type Suite, TEST } from './suites.ts';
+
+const PLANS: Readonly<Record<string, readonly Suite[]>> = { test: TEST, check: CHECK };
+const isOn = (name: string): boolean => !['', '0', 'false', undefined].includes(process.env[name]);
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    endRunning();
+    process.exit(1);
+  });
+}
+
+const [plan = 'test'] = process.argv.slice(2);
+const all = PLANS[plan];
+const only = process.env.ONLY?.split(',');
+const suites = all?.filter(({ name }) => !only || only.includes(name));
+if (!suites || suites.length === 0) {
+  console.error(`usage: main.ts ${Object.keys(PLANS).join('|')}; ONLY= one or more of: ${all?.map((it) => it.name)}`);
+  process.exit(2);
+}
+
+const needs = new Set(suites.flatMap(({ name, without }) => [name, without ?? '']));
+const missing = [
+  // The unit tests of the Redis store need it as well as the suites that name it.
+  isOn('WITHOUT_REDIS') || !(needs.has('unit') || needs.has('WITHOUT_REDIS')) ? '' : installed(REDIS),
+  isOn('WITHOUT_ENVOY') || !needs.has('WITHOUT_ENVOY') ? '' : envoyInstalled(),
+].filter((advice) => advice !== '');
+for (const advice of missing) console.error(advice);
+
+const outcomes: Outcome[] = missing.map((trouble) => ({ ...nothing('prepare'), failed: 1, trouble }));
+if (missing.length === 0) {
+  for (const suite of suites) outcomes.push(await outcomeOf(suite));
+}
+process.exitCode = report(outcomes, { requireAll: isOn('REQUIRE_ALL') }) ? 0 : 1;
+
+async function outcomeOf(suite: Suite): Promise<Outcome> {
+  const { name, without } = suite;
+  if (without !== undefined && isOn(without)) {
+    return { ...nothing(name), skipped: [{ title: 'all of it', because: `${without}=1` }] };
+  }
+  console.log(`\n--- ${name}`);
+  return runSuite(suite);
+}
+
+function nothing(suite: string): Outcome {
+  return { suite, passed: 0, failed: 0, skipped: [], seconds: 0, trouble: '' };
+}

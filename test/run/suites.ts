@@ -1,0 +1,97 @@
+/** One line of the budget: commands that run one after the other, and how their checks are counted. */
+export interface Suite {
+  readonly name: string;
+  readonly commands: readonly (readonly string[])[];
+  /** `exit`: each command is one check. `mocha`: its reporter counts. `last line`: "1 passed, 2 failed". */
+  readonly counted: 'exit' | 'mocha' | 'last line';
+  /** The commands get so long together, and are ended then. */
+  readonly deadlineSeconds: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** The environment variable that leaves this suite out. */
+  readonly without?: 'WITHOUT_REDIS' | 'WITHOUT_ENVOY';
+}
+
+const NODE = process.execPath;
+const TSC = [NODE, 'node_modules/typescript/bin/tsc'];
+const SERVERS_TAKE_MS = 30_000;
+
+function mocha(...args: readonly string[]): readonly (readonly string[])[] {
+  return [
+    [
+      ...[NODE, 'node_modules/mocha/bin/mocha.js', '--import=tsx', '--forbid-only'],
+      ...['--reporter', 'test/run/mocha-reporter.cjs', '--timeout', String(SERVERS_TAKE_MS)],
+      ...args,
+    ],
+  ];
+}
+
+function oracle(store: 'redis' | 'memory'): readonly (readonly string[])[] {
+  return [[NODE, '--import=tsx', 'test/oracle/replay.ts', '--store', store]];
+}
+
+const types: Suite = {
+  name: 'types',
+  commands: [
+    [...TSC, '-p', '.', '--noEmit'],
+    [...TSC, '-p', 'src/core'],
+    [...TSC, '-p', 'test'],
+  ],
+  counted: 'exit',
+  deadlineSeconds: 120,
+};
+const lint: Suite = {
+  name: 'lint',
+  commands: [[NODE, 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings']],
+  counted: 'exit',
+  deadlineSeconds: 60,
+};
+const build: Suite = {
+  name: 'build',
+  commands: [['npm', 'run', '--silent', 'build']],
+  counted: 'exit',
+  deadlineSeconds: 120,
+};
+
+/** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
+const APART = ['e2e', 'foreign', 'soak'];
+/** Folders whose tests need no server and no build. */
+const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
+
+export const TEST: readonly Suite[] = [
+  types,
+  lint,
+  build,
+  {
+    name: 'unit',
+    commands: mocha(...APART.flatMap((folder) => ['--ignore', `test/${folder}/**`]), 'test/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 240,
+  },
+  {
+    name: 'oracle on Redis',
+    commands: oracle('redis'),
+    counted: 'last line',
+    deadlineSeconds: 240,
+    without: 'WITHOUT_REDIS',
+  },
+  { name: 'oracle on memory', commands: oracle('memory'), counted: 'last line', deadlineSeconds: 120 },
+  {
+    name: 'e2e',
+    commands: mocha('test/e2e/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 300,
+    without: 'WITHOUT_ENVOY',
+  },
+  { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
+];
+
+export const CHECK: readonly Suite[] = [
+  types,
+  lint,
+  {
+    name: 'pure',
+    commands: mocha(...PURE.map((folder) => `test/${folder}/**/*.test.ts`)),
+    counted: 'mocha',
+    deadlineSeconds: 60,
+  },
+];
