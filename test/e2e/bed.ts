@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { cluster, type Envoy, type EnvoyJson, envoy, needEnvoy } from '../support/envoy.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
+import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { type Rules, type Service, service } from '../support/service.ts';
 import { type HttpUpstream, httpUpstream, type TcpUpstream, tcpUpstream } from '../support/upstream.ts';
 import { httpListener, RLS_CLUSTER, type RouteConfig, rlsCluster, tcpListener } from './envoy-config.ts';
-import { type LocalRedis, localRedis } from './local-redis.ts';
-import { WINDOW } from './window.ts';
+import { WINDOW, windowStart } from './window.ts';
 
 /** The doors of the bed's Envoy: what its filter does when the limiter fails, and how long it waits for it. */
 const DOORS = {
@@ -91,7 +91,9 @@ export interface Bed {
   /** The rules as registered, by file name. */
   rules(): Rules;
   service(index?: number): Service;
-  redis(): LocalRedis;
+  redis(): OwnRedis;
+  /** A counter of the current window by its key without the window; undefined when there is none. */
+  counter(key: string): Promise<number | undefined>;
   envoy(): Envoy;
   upstream(): HttpUpstream;
   tcpUpstream(): TcpUpstream;
@@ -122,7 +124,7 @@ export function bed(options: BedOptions): Bed {
   const services: Service[] = [];
   const doors: Partial<Record<Door, number>> = {};
   const agent = new Agent({ keepAlive: true });
-  let redis: LocalRedis | undefined;
+  let redis: OwnRedis | undefined;
   let http: HttpUpstream | undefined;
   let tcp: TcpUpstream | undefined;
   let proxy: Envoy | undefined;
@@ -131,9 +133,10 @@ export function bed(options: BedOptions): Bed {
 
   before(async function () {
     needEnvoy(this);
+    if (options.store === 'redis') needsRedis(this);
     dir = await mkdtemp(join(tmpdir(), 'weir-bed-'));
     [redis, http, tcp] = await Promise.all([
-      options.store === 'redis' ? localRedis() : undefined,
+      options.store === 'redis' ? ownRedis() : undefined,
       httpUpstream(),
       tcpUpstream(),
     ]);
@@ -233,6 +236,10 @@ export function bed(options: BedOptions): Bed {
     rules: () => rules,
     service: (index = 0) => services[index]!,
     redis: () => redis!,
+    async counter(key) {
+      const value = await redis!.client.get(`${key}_${windowStart()}`);
+      return value === null ? undefined : Number(value);
+    },
     envoy: () => proxy!,
     upstream: () => http!,
     tcpUpstream: () => tcp!,
