@@ -1,0 +1,106 @@
+import type { Problem } from '../core/ports.ts';
+import type { Rule } from '../core/ruleset.ts';
+import { type HttpHandler, jsonReply, textReply } from './exchange.ts';
+import { expositionHandler, type Scrapable } from './exposition-handler.ts';
+import type { RulesHistory } from './rules-history.ts';
+
+export interface AdminOptions {
+  readonly rules: RulesHistory;
+  readonly metrics: Scrapable;
+  /** A problem as people read it, with line and caret. */
+  readonly format: (problem: Problem) => string;
+}
+
+export interface Admin {
+  readonly routes: Readonly<Record<string, HttpHandler>>;
+  /** For every other path: the list of endpoints, as in the Go service. */
+  readonly fallback: HttpHandler;
+}
+
+/** Tools compare this list with the Go service's, so it holds nothing more; our own are told in the Link header. */
+const LIST = [
+  '/debug/pprof/: root of various pprof endpoints. hit for help.',
+  '/debug/pprof/profile: CPU profiling endpoint',
+  '/debug/pprof/trace: trace endpoint',
+  '/rlconfig: print out the currently loaded configuration for debugging',
+  '/stats: print out stats',
+];
+const OWN = '</rules>; rel="related"; title="rules and their problems", </metrics>; rel="related"';
+
+const PPROF_HELP = `This is a Node.js process, which has no pprof. What helps instead:
+  node --cpu-prof --cpu-prof-dir=DIR ...   writes a CPU profile at exit
+  node --heapsnapshot-signal=SIGUSR2 ...   writes a heap snapshot on that signal
+  kill -USR1 PID                           opens the inspector on 127.0.0.1:9229
+Other pages here: /rules (the rules that are live, and problems), /metrics, /rlconfig, /stats.
+`;
+
+/** At most this many problems and domains are listed; the counts beside them are of all. */
+const MAX_LISTED = 1000;
+
+/** The admin port: what is loaded, what is wrong with it, and the numbers. For operators, never for the public. */
+export function admin({ rules, metrics, format }: AdminOptions): Admin {
+  const noProfile = () => textReply(501, 'There is no pprof in a Node.js process; see /debug/pprof/.\n');
+  return {
+    routes: {
+      '/rlconfig': () => textReply(200, rules.loaded()?.ruleset.rules.map(ruleLine).join('') ?? ''),
+      '/rules': () => jsonReply(200, rulesPage(rules, format)),
+      '/stats': async () => jsonReply(200, seriesOf(await metrics.metrics())),
+      '/metrics': expositionHandler(metrics),
+      '/debug/pprof/': () => textReply(200, PPROF_HELP),
+      '/debug/pprof/profile': noProfile,
+      '/debug/pprof/trace': noProfile,
+    },
+    fallback: () => ({ ...textReply(200, `${LIST.join('\n')}\n`), headers: { link: OWN } }),
+  };
+}
+
+/** '' for a place in the tree that limits nothing. */
+function ruleLine({ path, limit, unlimited, shadowMode, quotaMode }: Rule): string {
+  if (limit === null && !unlimited) return '';
+  const unit = limit?.unit.toUpperCase() ?? 'UNKNOWN';
+  const numbers = `unit=${unit} requests_per_unit=${limit?.requestsPerUnit ?? 0}`;
+  return `${path}: ${numbers}, shadow_mode: ${shadowMode}, quota_mode: ${quotaMode}\n`;
+}
+
+function rulesPage(rules: RulesHistory, format: (problem: Problem) => string): object {
+  const loaded = rules.loaded();
+  const refused = rules.refused();
+  return {
+    state: rules.state(),
+    live:
+      loaded === null
+        ? null
+        : {
+            generation: loaded.ruleset.generation,
+            since: isoTime(loaded.atUs),
+            files: loaded.files,
+            rules: loaded.ruleset.rules.length,
+            domainCount: loaded.ruleset.domains.size,
+            domains: [...loaded.ruleset.domains.keys()].slice(0, MAX_LISTED),
+          },
+    refused:
+      refused === null
+        ? null
+        : {
+            at: isoTime(refused.atUs),
+            files: refused.files,
+            problemCount: refused.problems.length,
+            problems: refused.problems.slice(0, MAX_LISTED).map((problem) => ({ ...problem, text: format(problem) })),
+          },
+  };
+}
+
+function isoTime(us: number): string {
+  return new Date(us / 1000).toISOString();
+}
+
+/** The exposition as one JSON object: series to value. */
+function seriesOf(exposition: string): Readonly<Record<string, number>> {
+  const lines = exposition.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const cut = line.lastIndexOf(' ');
+      return [line.slice(0, cut), Number(line.slice(cut + 1))];
+    }),
+  );
+}

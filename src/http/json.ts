@@ -1,0 +1,78 @@
+import type { Decision, Verdict } from '../core/decision.ts';
+import { NoRulesError, StoreError } from '../core/ports.ts';
+import { type Projection, wholeSeconds } from '../core/projection.ts';
+import { type CheckRequest, RequestError } from '../core/request.ts';
+import type { Limiter } from '../limiter.ts';
+import { type HttpHandler, JSON_TYPE, textReply } from './exchange.ts';
+import { JsonError } from './json-text.ts';
+import { type JsonBounds, requestFromJson } from './proto-json.ts';
+
+export interface JsonHandlerOptions {
+  readonly limiter: Limiter;
+  readonly project: (decision: Decision) => Projection;
+  readonly bounds: JsonBounds;
+}
+
+/** The Go service tells no reason here, not even for a store that is down; its log does. */
+const BAD_REQUEST = textReply(400, 'Bad Request\n');
+const STATUS = { ok: 200, over_limit: 429 } as const;
+const CODE = { ok: 'OK', over_limit: 'OVER_LIMIT' } as const;
+
+/** ShouldRateLimit over HTTP: RateLimitRequest in, RateLimitResponse out, both in proto3 JSON. 429 when over. */
+export function jsonHandler({ limiter, project, bounds }: JsonHandlerOptions): HttpHandler {
+  return async ({ body }) => {
+    try {
+      const decision = await limiter.decide(decode(body, bounds));
+      const response = responseJson(decision, project(decision));
+      return { status: STATUS[decision.outcome], contentType: JSON_TYPE, body: JSON.stringify(response) };
+    } catch (error) {
+      if (isRefusal(error)) return BAD_REQUEST;
+      throw error;
+    }
+  };
+}
+
+function isRefusal(error: unknown): boolean {
+  return [JsonError, RequestError, NoRulesError, StoreError].some((kind) => error instanceof kind);
+}
+
+function decode(body: Uint8Array, bounds: JsonBounds): CheckRequest {
+  return requestFromJson(utf8(body), bounds);
+}
+
+function utf8(body: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    throw new JsonError('not UTF-8');
+  }
+}
+
+/** RateLimitResponse in proto3 JSON: fields that hold their zero are left out. */
+function responseJson(decision: Decision, { headers, metadata }: Projection): object {
+  return {
+    overallCode: CODE[decision.outcome],
+    statuses: decision.verdicts.map(statusJson),
+    ...(headers.length === 0 ? {} : { responseHeadersToAdd: headers.map(({ key, value }) => filled({ key, value })) }),
+    ...(metadata === null ? {} : { dynamicMetadata: metadata }),
+  };
+}
+
+function statusJson({ outcome, match, remaining, resetAfterUs }: Verdict): object {
+  const limited = match.kind === 'limited' ? match : null;
+  return {
+    code: CODE[outcome],
+    ...(limited === null ? {} : { currentLimit: limitJson(limited) }),
+    ...filled({ limitRemaining: remaining }),
+    ...(limited === null ? {} : { durationUntilReset: `${wholeSeconds(resetAfterUs)}s` }),
+  };
+}
+
+function limitJson({ rule, limit }: Extract<Verdict['match'], { kind: 'limited' }>): object {
+  const { requestsPerUnit, unit } = limit;
+  return { ...filled({ name: rule?.name ?? '', requestsPerUnit }), unit: unit.toUpperCase() };
+}
+
+function filled(message: Readonly<Record<string, string | number>>): object {
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== '' && value !== 0));
+}
