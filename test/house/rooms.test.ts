@@ -1,0 +1,90 @@
+import { posix } from 'node:path';
+import { expect } from 'chai';
+import { files, importsOf, read } from './tree.ts';
+
+interface Room {
+  /** Rooms, or single files of a room, that it may import. `type x`: types only. */
+  readonly rooms: readonly string[];
+  /** Packages that only it uses; `x/` stands for a scope. */
+  readonly packages: readonly string[];
+}
+
+const EVERY_ROOM = ['core', 'limiter', 'parts', 'rules', 'store', 'telemetry', 'wire', 'grpc', 'http', 'settings'];
+
+const ROOMS: Readonly<Record<string, Room>> = {
+  core: { rooms: [], packages: [] },
+  limiter: { rooms: ['core'], packages: [] },
+  parts: { rooms: ['core'], packages: [] },
+  rules: { rooms: ['core'], packages: ['yaml', 'chokidar'] },
+  store: { rooms: ['core'], packages: [] },
+  'store/redis': { rooms: ['core', 'store'], packages: ['ioredis'] },
+  telemetry: { rooms: ['core'], packages: ['prom-client', 'pino', 'pino-pretty', '@opentelemetry/'] },
+  wire: { rooms: [], packages: [] },
+  grpc: { rooms: ['core', 'wire', 'type limiter'], packages: ['@grpc/', 'grpc-health-check'] },
+  http: { rooms: ['core', 'wire', 'type limiter'], packages: [] },
+  settings: { rooms: ['core'], packages: [] },
+  version: { rooms: [], packages: [] },
+  app: { rooms: [...EVERY_ROOM, 'store/redis', 'version'], packages: [] },
+  cli: { rooms: ['app', 'settings', 'core', 'rules', 'store/memory', 'grpc/client', 'version'], packages: [] },
+  main: { rooms: ['cli', 'settings', 'version'], packages: [] },
+};
+
+/** Files at the top that belong to another one's room. */
+const LODGERS: Readonly<Record<string, string>> = { 'go-names': 'settings', 'go-values': 'settings' };
+
+/** `src/store/redis/batch.ts` -> `store/redis` */
+function roomOf(path: string): string {
+  const inside = path.replace(/^src\//, '').replace(/\.ts$/, '');
+  if (inside.startsWith('store/redis/')) return 'store/redis';
+  const top = inside.split('/')[0]!;
+  return LODGERS[top] ?? top;
+}
+
+function mayImport(room: Room, own: string, path: string, typeOnly: boolean): boolean {
+  const target = roomOf(path);
+  const file = path.replace(/^src\//, '').replace(/\.ts$/, '');
+  const allowed = [own, ...room.rooms, ...(typeOnly ? room.rooms.map((it) => it.replace(/^type /, '')) : [])];
+  return allowed.includes(target) || allowed.includes(file);
+}
+
+const SOURCES = files(/^src\/.*\.ts$/);
+
+describe('rooms', () => {
+  it('has a row in the table for every room', () => {
+    expect([...new Set(SOURCES.map(roomOf))].filter((room) => !ROOMS[room])).to.deep.equal([]);
+  });
+
+  for (const [name, room] of Object.entries(ROOMS)) {
+    const own = SOURCES.filter((path) => roomOf(path) === name);
+    if (own.length === 0) continue;
+    const packages = room.packages.length === 0 ? 'no packages' : room.packages.join(', ');
+
+    it(`lets ${name} import ${room.rooms.join(', ') || 'nothing of ours'} and ${packages}`, () => {
+      const wrong = own.flatMap((path) =>
+        importsOf(read(path))
+          .filter(({ specifier, typeOnly }) => {
+            if (specifier.startsWith('node:')) return name === 'core';
+            if (!specifier.startsWith('.')) return !room.packages.some((it) => isOf(it, specifier));
+            return !mayImport(room, name, posix.join(posix.dirname(path), specifier), typeOnly);
+          })
+          .map(({ specifier }) => `${path} imports ${specifier}`),
+      );
+      expect(wrong).to.deep.equal([]);
+    });
+  }
+
+  it('imports own files by their whole name, extension included', () => {
+    const wrong = files(/^(src|test)\/.*\.ts$/).flatMap((path) =>
+      importsOf(read(path))
+        .filter(({ specifier }) => specifier.startsWith('.') && !/\.(ts|cjs|json)$/.test(specifier))
+        .map(({ specifier }) => `${path} imports ${specifier}`),
+    );
+    expect(wrong).to.deep.equal([]);
+  });
+});
+
+function isOf(allowed: string, specifier: string): boolean {
+  return allowed.endsWith('/')
+    ? specifier.startsWith(allowed)
+    : specifier === allowed || specifier.startsWith(`${allowed}/`);
+}

@@ -1,0 +1,38 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { schemaMarkdown } from '../../src/rules/schema.ts';
+import { settingsTable } from '../../src/settings.ts';
+import { METRIC_HEADING, metricRows } from '../../src/telemetry/families.ts';
+import { differencesTable } from '../oracle/differences.ts';
+import { ROOT } from './tree.ts';
+
+/** The tables of README.md, each made of what the code itself uses. */
+export const TABLES: Readonly<Record<string, () => string>> = {
+  settings: settingsTable,
+  metrics: () => [...METRIC_HEADING, ...metricRows()].join('\n'),
+  'rule-keys': () => schemaMarkdown().join('\n'),
+  differences: differencesTable,
+};
+
+const SECTION = /^<!-- table:([\w-]+) -->\n[\s\S]*?^<!-- \/table -->$/gm;
+
+/** The names of the sections `<!-- table:name -->` to `<!-- /table -->`, in order. */
+export const sectionsOf = (markdown: string): string[] => [...markdown.matchAll(SECTION)].map(([, name]) => name!);
+
+/** The text with every section written anew. Throws for a name that has no table. */
+export function withTables(markdown: string): string {
+  return markdown.replace(SECTION, (_, name: string) => {
+    const table = TABLES[name];
+    if (!table) throw new Error(`README.md has a section table:${name}, and there is no such table`);
+    return `<!-- table:${name} -->\n\n${table().trim()}\n\n<!-- /table -->`;
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const readme = join(ROOT, 'README.md');
+  const before = readFileSync(readme, 'utf8');
+  const after = withTables(before);
+  if (after !== before) writeFileSync(readme, after);
+  console.log(`README.md: ${sectionsOf(after).join(', ')} ${after === before ? 'were up to date' : 'written'}`);
+}
