@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type OwnProcess, ownProcess } from '../support/process.ts';
+
+const GRPCURL = { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.4' };
+const PYTHON_PACKAGES = ['envoy-data-plane==2.2.0', 'grpcio==1.85.1'];
+
+const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'weir');
+const GO_BIN = join(CACHE, 'go', 'bin');
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+
+/** A toolchain is not there, or what it should fetch cannot be had. */
+export class Missing extends Error {
+  override readonly name = 'Missing';
+}
+
+/** The path of grpcurl, built below the cache directory the first time. */
+export async function grpcurl(): Promise<string> {
+  const binary = join(GO_BIN, `grpcurl-${GRPCURL.version}`, 'grpcurl');
+  if (!existsSync(binary)) {
+    await fetched('go', ['install', `${GRPCURL.module}@${GRPCURL.version}`], {
+      GOBIN: join(GO_BIN, `grpcurl-${GRPCURL.version}`),
+    });
+  }
+  return binary;
+}
+
+/** The path of the Go client of this folder. Go's own cache makes a second build cheap. */
+export async function goClient(): Promise<string> {
+  const source = join(HERE, 'go');
+  await fetched('go', ['-C', source, 'mod', 'download']);
+  const binary = join(GO_BIN, 'weir-foreign-client');
+  await mkdir(GO_BIN, { recursive: true });
+  await succeeded('go', ['-C', source, 'build', '-o', binary, '.']);
+  return binary;
+}
+
+/** The path of a Python that has envoy-data-plane, in a virtual environment named for the versions. */
+export async function python(): Promise<string> {
+  const home = join(CACHE, `python-${PYTHON_PACKAGES.join('-').replaceAll('==', '-')}`);
+  const binary = join(home, 'bin', 'python');
+  const works = ['-c', 'import grpc, envoy_data_plane.envoy.service.ratelimit.v3'];
+  if (existsSync(binary) && (await run(binary, works)).code === 0) return binary;
+  await fetched('python3', ['-m', 'venv', '--clear', home]);
+  await fetched(binary, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES]);
+  await succeeded(binary, works);
+  return binary;
+}
+
+/**
+ * What could not be had is a skip that names it, and a failure with REQUIRE_ALL=1. Whatever was fetched must then build
+ * and run: that is no matter of the machine.
+ */
+export async function orSkip<T>(hook: Mocha.Context, tool: () => Promise<T>): Promise<T> {
+  try {
+    return await tool();
+  } catch (error) {
+    if (!(error instanceof Missing) || process.env.REQUIRE_ALL === '1') throw error;
+    console.log(`      not tested: ${hook.test?.parent?.fullTitle()}: ${error.message}`);
+    return hook.skip();
+  }
+}
+
+/** Runs a command that asks the network for something. */
+async function fetched(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<void> {
+  const { code, output } = await run(command, args, env);
+  if (code !== 0) throw new Missing(`${command} ${args.join(' ')}: ${output.trim().split('\n').slice(-3).join(' / ')}`);
+}
+
+async function succeeded(command: string, args: readonly string[]): Promise<void> {
+  const { code, output } = await run(command, args);
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}\n${output}`);
+}
+
+async function run(command: string, args: readonly string[], env: Record<string, string> = {}) {
+  let child: OwnProcess;
+  try {
+    child = await ownProcess({ name: command, command, args, env: { ...goAndPipSettings(), ...env } });
+  } catch (error) {
+    throw new Missing((error as Error).message);
+  }
+  const { code } = await child.ended;
+  return { code, output: child.output() };
+}
+
+/** Mirrors and certificates that this machine's go and pip are told about in the environment. */
+function goAndPipSettings(): Record<string, string> {
+  const names =
+    /^(GO(PROXY|FLAGS|SUMDB|NOSUMDB|PRIVATE|PATH|MODCACHE|CACHE|TOOLCHAIN)$|PIP_|SSL_CERT_|REQUESTS_CA_BUNDLE$|(https?|no)_proxy$)/i;
+  return Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => names.test(entry[0])),
+  );
+}
