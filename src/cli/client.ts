@@ -1,0 +1,138 @@
+import { parseArgs } from 'node:util';
+import type { ServiceError } from '@grpc/grpc-js';
+import {
+  type RateLimitDescriptor,
+  type RateLimitResponse,
+  type RateLimitStatus,
+  type RlsClient,
+  rlsClient,
+} from '../grpc/client.ts';
+
+/** Where answers and complaints go. */
+interface Output {
+  write(text: string): unknown;
+}
+
+export interface Question {
+  /** `host:port`. */
+  readonly address: string;
+  readonly domain: string;
+  /** Each `key=value,key2=value2`; see `parseDescriptor`. */
+  readonly descriptors: readonly string[];
+  /** Absent: 1. */
+  readonly hits?: number;
+  readonly timeoutMs: number;
+}
+
+const DEFAULT_ADDRESS = '127.0.0.1:8081';
+const DEFAULT_TIMEOUT_MS = 2000;
+const UINT32_MAX = 0xffff_ffff;
+const UNLIMITED_REMAINING = UINT32_MAX;
+
+/** What was not understood; the text is for the person who typed it. */
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** `weir client`: exit code 0 when the answer is OK, 1 when it is OVER_LIMIT, 2 when there is none. */
+export async function client(
+  args: readonly string[],
+  out: Output = process.stdout,
+  err: Output = process.stderr,
+): Promise<number> {
+  try {
+    const response = await ask(questionOf(args));
+    out.write(describeResponse(response));
+    return response.overallCode === 'OK' ? 0 : 1;
+  } catch (error) {
+    err.write(`weir client: ${reasonOf(error)}\n`);
+    return 2;
+  }
+}
+
+export async function ask({ address, domain, descriptors, hits, timeoutMs }: Question): Promise<RateLimitResponse> {
+  const request = {
+    domain,
+    descriptors: descriptors.map(parseDescriptor),
+    ...(hits === undefined ? {} : { hitsAddend: hits }),
+  };
+  const rls: RlsClient = rlsClient(address, { timeoutMs });
+  try {
+    return await rls.check(request);
+  } finally {
+    rls.close();
+  }
+}
+
+/** `key=value,key2=value2`. The first `=` ends the key; without one the value is empty; `\,` is a comma. */
+export function parseDescriptor(text: string): RateLimitDescriptor {
+  const entries = text.split(/(?<!\\),/).map((part) => {
+    const plain = part.replaceAll('\\,', ',');
+    const at = plain.indexOf('=');
+    const entry = at < 0 ? { key: plain, value: '' } : { key: plain.slice(0, at), value: plain.slice(at + 1) };
+    if (entry.key === '') throw new UsageError(`a descriptor needs a key: ${JSON.stringify(text)}`);
+    return entry;
+  });
+  return { entries };
+}
+
+function questionOf(args: readonly string[]): Question {
+  const { values } = parse(args);
+  if (values.domain === undefined) throw new UsageError('--domain is missing');
+  if (values.descriptor === undefined) throw new UsageError('--descriptor key=value is missing');
+  return {
+    address: values.address,
+    domain: values.domain,
+    descriptors: values.descriptor,
+    ...(values.hits === undefined ? {} : { hits: integer('--hits', values.hits, 0) }),
+    timeoutMs: integer('--timeout-ms', values['timeout-ms'], 1),
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        address: { type: 'string', default: DEFAULT_ADDRESS },
+        domain: { type: 'string' },
+        descriptor: { type: 'string', multiple: true },
+        hits: { type: 'string' },
+        'timeout-ms': { type: 'string', default: String(DEFAULT_TIMEOUT_MS) },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function integer(name: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least || value > UINT32_MAX) {
+    throw new UsageError(`${name} takes a whole number from ${least} to ${UINT32_MAX}, not ${JSON.stringify(text)}`);
+  }
+  return value;
+}
+
+export function describeResponse({ overallCode, statuses, responseHeadersToAdd }: RateLimitResponse): string {
+  const lines = [
+    overallCode,
+    ...statuses.map((status, i) => `  descriptor ${i + 1}: ${describeStatus(status)}`),
+    ...responseHeadersToAdd.map(({ key, value }) => `  header ${key}: ${value}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function describeStatus({ code, currentLimit, limitRemaining, durationUntilReset }: RateLimitStatus): string {
+  if (currentLimit === null) return `${code}, ${limitRemaining === UNLIMITED_REMAINING ? 'unlimited' : 'no limit'}`;
+  const { requestsPerUnit, unit, name } = currentLimit;
+  const limit = `limit ${requestsPerUnit} per ${String(unit).toLowerCase()}${name === '' ? '' : ` (${name})`}`;
+  const reset = durationUntilReset === null ? '' : `, resets in ${durationUntilReset.seconds} s`;
+  return `${code}, ${limit}, ${limitRemaining} remaining${reset}`;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof UsageError) return `${error.message}; weir --help shows how to ask`;
+  const { code, details, message } = error as ServiceError;
+  return details === undefined ? message : `no answer: ${details} (gRPC status ${code})`;
+}

@@ -1,0 +1,74 @@
+import { type ChannelCredentials, Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { serviceNamed } from './protos.ts';
+import { SHOULD_RATE_LIMIT } from './should-rate-limit.ts';
+
+/** A RateLimitRequest as JSON. Absent fields are as good as empty ones, but for `hitsAddend` of a descriptor. */
+export interface RateLimitRequest {
+  readonly domain: string;
+  readonly descriptors: readonly RateLimitDescriptor[];
+  readonly hitsAddend?: number;
+}
+
+export interface RateLimitDescriptor {
+  readonly entries: readonly { readonly key: string; readonly value: string }[];
+  /** The unit by name or by number. */
+  readonly limit?: { readonly requestsPerUnit: number; readonly unit: string | number };
+  /** A text where 53 bits are not enough. */
+  readonly hitsAddend?: { readonly value: number | string };
+  readonly isNegativeHits?: boolean;
+}
+
+/** A RateLimitResponse as JSON. */
+export interface RateLimitResponse {
+  readonly overallCode: RateLimitCode;
+  readonly statuses: readonly RateLimitStatus[];
+  readonly responseHeadersToAdd: readonly { readonly key: string; readonly value: string }[];
+  /** A google.protobuf.Struct, field by field. */
+  readonly dynamicMetadata: object | null;
+}
+
+export type RateLimitCode = 'UNKNOWN' | 'OK' | 'OVER_LIMIT';
+
+export interface RateLimitStatus {
+  readonly code: RateLimitCode;
+  /** null when nothing limits the descriptor. A unit the protocol has no name for is a number. */
+  readonly currentLimit: {
+    readonly requestsPerUnit: number;
+    readonly unit: string | number;
+    readonly name: string;
+  } | null;
+  readonly limitRemaining: number;
+  readonly durationUntilReset: { readonly seconds: number } | null;
+}
+
+export interface RlsClient {
+  /** Rejects with grpc-js's ServiceError, which has the gRPC `code` and `details`. */
+  check(request: RateLimitRequest): Promise<RateLimitResponse>;
+  close(): void;
+}
+
+export interface RlsClientOptions {
+  /** After that the call is DEADLINE_EXCEEDED. */
+  readonly timeoutMs: number;
+  /** Plain text when absent. */
+  readonly tls?: ChannelCredentials;
+}
+
+/** Asks a rate limit service. `address` is `host:port`. */
+export function rlsClient(address: string, { timeoutMs, tls }: RlsClientOptions): RlsClient {
+  const { requestSerialize, responseDeserialize } = serviceNamed('envoy.service.ratelimit.v3.RateLimitService')
+    .ShouldRateLimit!;
+  const client = new Client(address, tls ?? credentials.createInsecure());
+  return {
+    check: (request) =>
+      new Promise((resolve, reject) => {
+        const done = (error: ServiceError | null, reply?: object): void => {
+          if (reply === undefined) reject(error);
+          else resolve(reply as RateLimitResponse);
+        };
+        const options = { deadline: Date.now() + timeoutMs };
+        client.makeUnaryRequest(SHOULD_RATE_LIMIT, requestSerialize, responseDeserialize, request, options, done);
+      }),
+    close: () => client.close(),
+  };
+}
