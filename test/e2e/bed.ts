@@ -1,6 +1,5 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { Agent, type IncomingHttpHeaders, request } from 'node:http';
-import { connect } from 'node:net';
+import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cluster, type Envoy, type EnvoyJson, envoy, needEnvoy } from '../support/envoy.ts';
@@ -9,7 +8,8 @@ import { freePort } from '../support/port.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { type Rules, type Service, service } from '../support/service.ts';
 import { type HttpUpstream, httpUpstream, type TcpUpstream, tcpUpstream } from '../support/upstream.ts';
-import { httpListener, RLS_CLUSTER, type RouteConfig, rlsCluster, tcpListener } from './envoy-config.ts';
+import { type Answer, echo, get } from './client.ts';
+import { httpListener, type RouteConfig, rlsCluster, type TcpRouteConfig, tcpListener } from './envoy-config.ts';
 import { WINDOW, windowStart } from './window.ts';
 
 /** The doors of the bed's Envoy: what its filter does when the limiter fails, and how long it waits for it. */
@@ -35,14 +35,6 @@ export interface BedOptions {
   readonly retries?: boolean;
   /** Rules lie in a ConfigMap mount. */
   readonly configMap?: boolean;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-  /** Names the request in the access log. */
-  readonly id: string;
 }
 
 export interface Ask {
@@ -113,159 +105,140 @@ export function tally(statuses: readonly number[]): Record<number, number> {
   return counts;
 }
 
+/** What the cases of a suite registered before anything runs. */
+interface Plan {
+  readonly routes: RouteConfig[];
+  readonly tcpRoutes: TcpRouteConfig[];
+  readonly rules: Record<string, object>;
+}
+
+interface Running {
+  readonly ports: ReadonlyMap<string, number>;
+  readonly accessLog: string;
+  readonly services: readonly Service[];
+  readonly redis: OwnRedis | undefined;
+  readonly http: HttpUpstream;
+  readonly tcp: TcpUpstream;
+  readonly envoy: Envoy;
+}
+
+const START_MS = 60_000;
+
 /**
  * Called in a `describe`: routes register while the suite is described, and the bed starts before its first case with
  * all of them in one configuration.
  */
 export function bed(options: BedOptions): Bed {
-  const routes: RouteConfig[] = [];
-  const tcpRoutes: { name: string; descriptor: EnvoyJson; port: number }[] = [];
-  const rules: Record<string, object> = {};
-  const services: Service[] = [];
-  const doors: Partial<Record<Door, number>> = {};
+  const plan: Plan = { routes: [], tcpRoutes: [], rules: {} };
   const agent = new Agent({ keepAlive: true });
-  let redis: OwnRedis | undefined;
-  let http: HttpUpstream | undefined;
-  let tcp: TcpUpstream | undefined;
-  let proxy: Envoy | undefined;
-  let dir: string | undefined;
+  const closers: (() => unknown)[] = [() => agent.destroy()];
+  let running: Running | undefined;
   let asked = 0;
 
   before(async function () {
+    this.timeout(START_MS);
     needEnvoy(this);
     if (options.store === 'redis') needsRedis(this);
-    dir = await mkdtemp(join(tmpdir(), 'weir-bed-'));
-    [redis, http, tcp] = await Promise.all([
-      options.store === 'redis' ? ownRedis() : undefined,
-      httpUpstream(),
-      tcpUpstream(),
-    ]);
-    for (let i = 0; i < (options.servers ?? 1); i++) {
-      services.push(
-        await service({ rules, redis: redis?.url, env: options.env, configMap: options.configMap ?? false }),
-      );
-    }
-    const listeners: EnvoyJson[] = [];
-    for (const [name, door] of Object.entries(DOORS)) {
-      const port = await freePort();
-      doors[name as Door] = port;
-      const accessLog = join(dir, 'access.log');
-      listeners.push(httpListener({ name, port, routes, accessLog, retries: options.retries ?? false, ...door }));
-    }
-    for (const route of tcpRoutes) {
-      route.port = await freePort();
-      listeners.push(tcpListener(route));
-    }
-    proxy = await envoy({
-      listeners,
-      clusters: [
-        cluster('app', [http.port]),
-        cluster('tcp-app', [tcp.port]),
-        rlsCluster(
-          services.map((s) => s.grpcPort),
-          options.healthChecks ?? false,
-        ),
-      ],
-    });
+    running = await start(options, plan, closers);
   });
 
   after(async () => {
-    agent.destroy();
-    await proxy?.stop();
-    await Promise.all(services.map((s) => s.close()));
-    await Promise.all([redis?.stop(), http?.stop(), tcp?.stop()]);
-    if (dir) await rm(dir, { recursive: true, force: true });
+    for (const close of closers.reverse()) await close();
   });
 
   afterEach(function () {
     if (this.currentTest?.state !== 'failed' || process.env.SHOW_OUTPUT !== '1') return;
-    for (const s of services) console.log(`--- service\n${s.process().output()}`);
-    console.log(`--- envoy\n${proxy?.process().output()}`);
+    for (const s of now().services) console.log(`--- service\n${s.process().output()}`);
+    console.log(`--- envoy\n${now().envoy.process().output()}`);
   });
 
-  const get = (name: string, ask: Ask = {}): Promise<Answer> => {
-    const id = `${name}-${++asked}`;
-    const headers = { ...ask.headers, 'x-test-id': id };
-    return new Promise((done, fail) => {
-      const outgoing = request(
-        {
-          host: '127.0.0.1',
-          port: doors[ask.through ?? 'strict']!,
-          path: `/${name}${ask.query ?? ''}`,
-          headers,
-          agent,
-        },
-        (response) => {
-          let body = '';
-          response.setEncoding('utf8').on('data', (chunk: string) => {
-            body += chunk;
-          });
-          response.once('end', () => done({ status: response.statusCode ?? 0, headers: response.headers, body, id }));
-          response.once('error', fail);
-        },
-      );
-      outgoing.once('error', fail);
-      outgoing.end();
-    });
+  const now = (): Running => {
+    if (!running) throw new Error('the bed has not started');
+    return running;
+  };
+  const ask = (name: string, { query = '', headers = {}, through = 'strict' }: Ask = {}): Promise<Answer> => {
+    const port = now().ports.get(through)!;
+    return get({ agent, port, path: `/${name}${query}`, headers, id: `${name}-${++asked}` });
   };
 
   return {
     route(name, { limits, rules: descriptors, domain = name }) {
-      routes.push({ name, domain, limits });
-      if (descriptors) rules[`${domain}.yaml`] = { domain, descriptors };
+      plan.routes.push({ name, domain, limits });
+      if (descriptors) plan.rules[`${domain}.yaml`] = { domain, descriptors };
       return {
         domain,
-        get: (ask) => get(name, ask),
-        async statuses(count, ask) {
+        get: (how) => ask(name, how),
+        async statuses(count, how) {
           const statuses: number[] = [];
-          for (let i = 0; i < count; i++) statuses.push((await get(name, ask)).status);
+          for (let i = 0; i < count; i++) statuses.push((await ask(name, how)).status);
           return statuses;
         },
-        async statusesAtOnce(count, ask) {
-          const answers = await Promise.all(Array.from({ length: count }, () => get(name, ask)));
+        async statusesAtOnce(count, how) {
+          const answers = await Promise.all(Array.from({ length: count }, () => ask(name, how)));
           return answers.map((a) => a.status);
         },
       };
     },
     tcpRoute(name, { descriptor, rules: descriptors }) {
-      const route = { name, descriptor, port: 0 };
-      tcpRoutes.push(route);
-      if (descriptors) rules[`${name}.yaml`] = { domain: name, descriptors };
-      return { connect: () => echo(route.port) };
+      plan.tcpRoutes.push({ name, descriptor });
+      if (descriptors) plan.rules[`${name}.yaml`] = { domain: name, descriptors };
+      return { connect: () => echo(now().ports.get(name)!) };
     },
-    rules: () => rules,
-    service: (index = 0) => services[index]!,
-    redis: () => redis!,
+    rules: () => plan.rules,
+    service: (index = 0) => now().services[index]!,
+    redis: () => now().redis!,
     async counter(key) {
-      const value = await redis!.client.get(`${key}_${windowStart()}`);
+      const value = await now().redis!.client.get(`${key}_${windowStart()}`);
       return value === null ? undefined : Number(value);
     },
-    envoy: () => proxy!,
-    upstream: () => http!,
-    tcpUpstream: () => tcp!,
+    envoy: () => now().envoy,
+    upstream: () => now().http,
+    tcpUpstream: () => now().tcp,
     logged: (id) =>
       eventually(`an access log line of ${id}`, async () => {
-        const lines = (await readFile(join(dir!, 'access.log'), 'utf8')).trim().split('\n');
+        const lines = (await readFile(now().accessLog, 'utf8')).trim().split('\n');
         return lines.map((line) => JSON.parse(line) as LogLine).find((line) => line.id === id);
       }),
   };
 }
 
-export { RLS_CLUSTER };
+/** Starts everything; what has started is in `closers` also when something after it fails. */
+async function start(options: BedOptions, plan: Plan, closers: (() => unknown)[]): Promise<Running> {
+  const dir = await mkdtemp(join(tmpdir(), 'weir-bed-'));
+  closers.push(() => rm(dir, { recursive: true, force: true }));
+  const http = await httpUpstream();
+  closers.push(http.stop);
+  const tcp = await tcpUpstream();
+  closers.push(tcp.stop);
+  const redis = options.store === 'redis' ? await ownRedis() : undefined;
+  if (redis) closers.push(redis.stop);
 
-function echo(port: number): Promise<'echoed' | 'closed'> {
-  return new Promise((done, fail) => {
-    const socket = connect(port, '127.0.0.1');
-    let got = 0;
-    socket.on('data', (chunk) => {
-      got += chunk.length;
-      socket.end();
-    });
-    socket.once('connect', () => socket.write('ping\n'));
-    // A connection closed before our line was read ends in a reset.
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') fail(error);
-    });
-    socket.once('close', () => done(got > 0 ? 'echoed' : 'closed'));
+  const { env, configMap = false, servers = 1, healthChecks = false, retries = false } = options;
+  const services: Service[] = [];
+  for (let i = 0; i < servers; i++) {
+    const server = await service({ rules: plan.rules, redis: redis?.url, env, configMap });
+    services.push(server);
+    closers.push(server.close);
+  }
+
+  const ports = new Map<string, number>();
+  const accessLog = join(dir, 'access.log');
+  const listeners: EnvoyJson[] = [];
+  for (const [name, door] of Object.entries(DOORS)) {
+    const port = await freePort();
+    ports.set(name, port);
+    listeners.push(httpListener({ name, port, routes: plan.routes, accessLog, retries, ...door }));
+  }
+  for (const route of plan.tcpRoutes) {
+    const port = await freePort();
+    ports.set(route.name, port);
+    listeners.push(tcpListener(route, port));
+  }
+  const grpcPorts = services.map((s) => s.grpcPort);
+  const proxy = await envoy({
+    listeners,
+    clusters: [cluster('app', [http.port]), cluster('tcp-app', [tcp.port]), rlsCluster(grpcPorts, healthChecks)],
   });
+  closers.push(proxy.stop);
+  return { ports, accessLog, services, redis, http, tcp, envoy: proxy };
 }

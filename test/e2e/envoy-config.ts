@@ -146,15 +146,13 @@ function accessLog(path: string): EnvoyJson {
   };
 }
 
-export function tcpListener({
-  name,
-  port,
-  descriptor,
-}: {
-  name: string;
-  port: number;
-  descriptor: EnvoyJson;
-}): EnvoyJson {
+export interface TcpRouteConfig {
+  /** The domain too. */
+  readonly name: string;
+  readonly descriptor: EnvoyJson;
+}
+
+export function tcpListener({ name, descriptor }: TcpRouteConfig, port: number): EnvoyJson {
   return {
     name,
     address: address(port),

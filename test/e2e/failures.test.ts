@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.ts';
-import { bed, type Door, perWindow, RLS_CLUSTER, type Route } from './bed.ts';
+import { bed, type Door, perWindow, type Route } from './bed.ts';
+import { RLS_CLUSTER } from './envoy-config.ts';
 
 const GENERIC = { generic_key: { descriptor_value: 'all' } };
 

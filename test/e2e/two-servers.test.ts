@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.ts';
-import { bed, perWindow, RLS_CLUSTER, tally } from './bed.ts';
+import { bed, perWindow, tally } from './bed.ts';
+import { RLS_CLUSTER } from './envoy-config.ts';
 
 const GENERIC = { generic_key: { descriptor_value: 'all' } };
 const REQUESTS = 900;

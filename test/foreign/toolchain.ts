@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
+import { skip } from '../support/skip.ts';
 
 const GRPCURL = { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.4' };
 const PYTHON_PACKAGES = ['envoy-data-plane==2.2.0', 'grpcio==1.85.1'];
@@ -54,13 +55,13 @@ export async function python(): Promise<string> {
  * What could not be had is a skip that names it, and a failure with REQUIRE_ALL=1. Whatever was fetched must then build
  * and run: that is no matter of the machine.
  */
-export async function orSkip<T>(hook: Mocha.Context, tool: () => Promise<T>): Promise<T> {
+export async function orSkip<T>(test: Mocha.Context, tool: () => Promise<T>): Promise<T> {
   try {
     return await tool();
   } catch (error) {
     if (!(error instanceof Missing) || process.env.REQUIRE_ALL === '1') throw error;
-    console.log(`      not tested: ${hook.test?.parent?.fullTitle()}: ${error.message}`);
-    return hook.skip();
+    console.log(`      not tested: ${test.test?.title}: ${error.message}`);
+    return skip(test, error.message);
   }
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { eventually } from './eventually.ts';
 import { freePort } from './port.ts';
 import { type OwnProcess, ownProcess } from './process.ts';
+import { skip } from './skip.ts';
 
 export const ENVOY_VERSION = '1.40.0';
 
@@ -38,7 +39,7 @@ export interface Envoy {
 export function needEnvoy(suite: Mocha.Context): void {
   if (process.env.WITHOUT_ENVOY === '1') {
     console.log(`      not tested (WITHOUT_ENVOY=1): ${suite.test?.parent?.fullTitle() ?? 'a suite'}`);
-    suite.skip();
+    skip(suite, 'WITHOUT_ENVOY=1');
   }
   if (!existsSync(ENVOY_BINARY)) {
     throw new Error(
