@@ -35,15 +35,20 @@ export function endRunning(): void {
   }
 }
 
-/** Runs the commands of a suite with their output visible. Never rejects: what breaks is counted as failed. */
-export async function runSuite(suite: Suite): Promise<Outcome> {
+export interface Echo {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+/** Runs the commands of a suite and shows what they print. Never rejects: what breaks is counted as failed. */
+export async function runSuite(suite: Suite, echo: Echo = process): Promise<Outcome> {
   const began = Date.now();
   const end = began + suite.deadlineSeconds * 1_000;
   const dir = mkdtempSync(join(tmpdir(), 'weir-run-'));
   const all: Counts[] = [];
   for (const command of suite.commands) {
     const countsFile = join(dir, `counts-${all.length}.json`);
-    const ended = await run(command, { ...suite.env, WEIR_COUNTS: countsFile }, end - Date.now());
+    const ended = await run(command, { ...suite.env, WEIR_COUNTS: countsFile }, end - Date.now(), echo);
     all.push(withTrouble(count(suite, command, ended, countsFile), ended, suite));
   }
   rmSync(dir, { recursive: true, force: true });
@@ -68,7 +73,7 @@ interface Ended {
   readonly late: boolean;
 }
 
-function run(command: readonly string[], env: Record<string, string>, leftMs: number): Promise<Ended> {
+function run(command: readonly string[], env: Record<string, string>, leftMs: number, echo: Echo): Promise<Ended> {
   const [program, ...args] = command as [string, ...string[]];
   return new Promise((done) => {
     const color = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
@@ -88,8 +93,8 @@ function run(command: readonly string[], env: Record<string, string>, leftMs: nu
       Math.max(leftMs, 0),
     );
     for (const [from, to] of [
-      [child.stdout, process.stdout],
-      [child.stderr, process.stderr],
+      [child.stdout, echo.stdout],
+      [child.stderr, echo.stderr],
     ] as const) {
       from.setEncoding('utf8').on('data', (chunk: string) => {
         to.write(chunk);
