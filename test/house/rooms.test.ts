@@ -9,7 +9,19 @@ interface Room {
   readonly packages: readonly string[];
 }
 
-const EVERY_ROOM = ['core', 'limiter', 'parts', 'rules', 'store', 'telemetry', 'wire', 'grpc', 'http', 'settings'];
+const EVERY_ROOM = [
+  'core',
+  'clock',
+  'limiter',
+  'parts',
+  'rules',
+  'store',
+  'telemetry',
+  'wire',
+  'grpc',
+  'http',
+  'settings',
+];
 
 const ROOMS: Readonly<Record<string, Room>> = {
   core: { rooms: [], packages: [] },
@@ -23,6 +35,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   grpc: { rooms: ['core', 'wire', 'type limiter'], packages: ['@grpc/', 'grpc-health-check'] },
   http: { rooms: ['core', 'wire', 'type limiter'], packages: [] },
   settings: { rooms: ['core'], packages: [] },
+  clock: { rooms: ['core'], packages: [] },
   version: { rooms: [], packages: [] },
   app: { rooms: [...EVERY_ROOM, 'store/redis', 'version'], packages: [] },
   cli: { rooms: ['app', 'settings', 'core', 'rules', 'store/memory', 'grpc/client', 'version'], packages: [] },

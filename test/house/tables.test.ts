@@ -18,7 +18,7 @@ describe('tables of the README', () => {
   it('replaces what stands in a section and nothing else', () => {
     const before = 'a\n<!-- table:settings -->\nold\n<!-- /table -->\nb\n';
     expect(withTables(before)).to.equal(
-      `a\n<!-- table:settings -->\n\n${TABLES['settings']!().trim()}\n\n<!-- /table -->\nb\n`,
+      `a\n<!-- table:settings -->\n\n${TABLES.settings!().trim()}\n\n<!-- /table -->\nb\n`,
     );
     expect(withTables(withTables(before))).to.equal(withTables(before));
   });

@@ -1,9 +1,9 @@
-import { envoyInstalled, installed, REDIS } from './install.ts';
+import { envoyInstalled, H2LOAD, installed, REDIS } from './install.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
-import { CHECK, type Suite, TEST } from './suites.ts';
+import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
 
-const PLANS: Readonly<Record<string, readonly Suite[]>> = { test: TEST, check: CHECK };
+const PLANS: Readonly<Record<string, readonly Suite[]>> = { test: TEST, check: CHECK, bench: BENCH, soak: SOAK };
 const isOn = (name: string): boolean => !['', '0', 'false', undefined].includes(process.env[name]);
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -22,11 +22,12 @@ if (!suites || suites.length === 0) {
   process.exit(2);
 }
 
-const needs = new Set(suites.flatMap(({ name, without }) => [name, without ?? '']));
+const needsAny = (without: string, names: readonly string[]): boolean =>
+  !isOn(without) && suites.some(({ name }) => names.includes(name));
 const missing = [
-  // The unit tests of the Redis store need it as well as the suites that name it.
-  isOn('WITHOUT_REDIS') || !(needs.has('unit') || needs.has('WITHOUT_REDIS')) ? '' : installed(REDIS),
-  isOn('WITHOUT_ENVOY') || !needs.has('WITHOUT_ENVOY') ? '' : envoyInstalled(),
+  needsAny('WITHOUT_REDIS', ['unit', 'foreign', 'oracle on Redis', 'e2e', 'bench', 'soak']) ? installed(REDIS) : '',
+  needsAny('WITHOUT_ENVOY', ['e2e']) ? envoyInstalled() : '',
+  needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 for (const advice of missing) console.error(advice);
 

@@ -90,8 +90,31 @@ export const CHECK: readonly Suite[] = [
   lint,
   {
     name: 'pure',
+    // Laws that compare stores need a Redis; they are for `make test`.
+    env: { WITHOUT_REDIS: '1' },
     commands: mocha(...PURE.map((folder) => `test/${folder}/**/*.test.ts`)),
     counted: 'mocha',
     deadlineSeconds: 60,
+  },
+];
+
+/** `make bench`: measures, and writes down what it measured. */
+export const BENCH: readonly Suite[] = [
+  {
+    name: 'bench',
+    commands: [[NODE, '--import=tsx', 'test/bench/main.ts']],
+    counted: 'exit',
+    deadlineSeconds: 1_800,
+  },
+];
+
+/** `make soak`: the same tests that have a size, at their full size. */
+export const SOAK: readonly Suite[] = [
+  {
+    name: 'soak',
+    commands: mocha(...['laws', 'edge', 'soak'].map((folder) => `test/${folder}/**/*.test.ts`)),
+    counted: 'mocha',
+    deadlineSeconds: 3_600,
+    env: { SOAK: '1' },
   },
 ];
