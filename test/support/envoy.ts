@@ -78,7 +78,9 @@ export async function envoy(options: EnvoyOptions): Promise<Envoy> {
     if (!child.running()) throw new Error('Envoy ended');
   } catch (error) {
     await child.stop();
-    throw new Error(`${(error as Error).message}\n${child.output()}\n${await readFile(config, 'utf8')}`);
+    const text = await readFile(config, 'utf8');
+    await rm(dir, { recursive: true, force: true });
+    throw new Error(`${(error as Error).message}\n${child.output()}\n${text}`);
   }
   return {
     adminPort,

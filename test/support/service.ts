@@ -83,7 +83,11 @@ export async function service(options: ServiceOptions): Promise<Service> {
     ...(options.redis === undefined ? {} : { REDIS_SOCKET_TYPE: 'tcp', REDIS_URL: options.redis }),
     ...options.env,
   };
-  let running = await launch(env, ports.http);
+  const removeFiles = () => rm(root, { recursive: true, force: true });
+  let running = await launch(env, ports.http).catch(async (error: unknown) => {
+    await removeFiles();
+    throw error;
+  });
   return {
     grpcPort: ports.grpc,
     httpPort: ports.http,
@@ -98,7 +102,7 @@ export async function service(options: ServiceOptions): Promise<Service> {
     stop: () => running.stop(),
     async close() {
       await running.stop();
-      await rm(root, { recursive: true, force: true });
+      await removeFiles();
     },
   };
 }
