@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import type { ServiceError } from '@grpc/grpc-js';
 import {
+  CallError,
   type RateLimitDescriptor,
   type RateLimitResponse,
   type RateLimitStatus,
@@ -133,6 +133,6 @@ function describeStatus({ code, currentLimit, limitRemaining, durationUntilReset
 
 function reasonOf(error: unknown): string {
   if (error instanceof UsageError) return `${error.message}; weir --help shows how to ask`;
-  const { code, details, message } = error as ServiceError;
-  return details === undefined ? message : `no answer: ${details} (gRPC status ${code})`;
+  if (error instanceof CallError) return `no answer: ${error.message} (gRPC status ${error.code})`;
+  throw error;
 }

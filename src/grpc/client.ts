@@ -41,8 +41,18 @@ export interface RateLimitStatus {
   readonly durationUntilReset: { readonly seconds: number } | null;
 }
 
+/** The service answered with an error, or not at all. `code` is gRPC's, the message what the service said. */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+  readonly code: number;
+  constructor(code: number, message: string, cause: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
 export interface RlsClient {
-  /** Rejects with grpc-js's ServiceError, which has the gRPC `code` and `details`. */
+  /** Rejects with CallError. */
   check(request: RateLimitRequest): Promise<RateLimitResponse>;
   close(): void;
 }
@@ -63,7 +73,7 @@ export function rlsClient(address: string, { timeoutMs, tls }: RlsClientOptions)
     check: (request) =>
       new Promise((resolve, reject) => {
         const done = (error: ServiceError | null, reply?: object): void => {
-          if (reply === undefined) reject(error);
+          if (error !== null) reject(new CallError(error.code, error.details, error));
           else resolve(reply as RateLimitResponse);
         };
         const options = { deadline: Date.now() + timeoutMs };

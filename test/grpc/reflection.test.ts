@@ -58,7 +58,7 @@ describe('reflection', () => {
         const files = reply.fileDescriptorResponse!.fileDescriptorProto.map((file) => bytes(1, file));
         const stranger = loadFileDescriptorSetFromBuffer(Buffer.concat(files));
         const service = stranger['envoy.service.ratelimit.v3.RateLimitService'] as ServiceDefinition;
-        const message = service.ShouldRateLimit!.requestSerialize({ descriptors: [{ isNegativeHits: true }] });
+        const message = service.ShouldRateLimit!.requestSerialize({ descriptors: [{ is_negative_hits: true }] });
         expect([...message]).to.deep.equal([0x12, 2, 0x20, 1]);
       });
 
