@@ -43,7 +43,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** Files at the top that belong to another one's room. */
-const LODGERS: Readonly<Record<string, string>> = { 'go-names': 'settings', 'go-values': 'settings' };
+const LODGERS: Readonly<Record<string, string>> = {
+  'go-names': 'settings',
+  'go-values': 'settings',
+  counting: 'app',
+  'rules-place': 'app',
+};
 
 /** `src/store/redis/batch.ts` -> `store/redis` */
 function roomOf(path: string): string {
