@@ -1,0 +1,54 @@
+import type { Problem, RulesDocument } from '../core/ports.ts';
+import { compile } from '../rules/compile.ts';
+import { formatProblems } from '../rules/problem.ts';
+import { readRulesFiles } from '../rules/rules-files.ts';
+
+/** Where a command writes. */
+export interface Out {
+  write(text: string): unknown;
+}
+
+export interface CheckOptions {
+  /** Files of one domain add up. The flag `--merge-domain-config` says the same. */
+  readonly mergeDomains?: boolean;
+  readonly out?: Out;
+  readonly err?: Out;
+}
+
+const MERGE_FLAGS = ['--merge-domain-config', '--merge-domain-configs'];
+
+/**
+ * Says what is wrong with rules before they are served. Each path is a file or a directory; all of them make one set.
+ * Answers the exit code: 0 all is well, 1 there are problems, 2 it was called wrongly.
+ */
+export async function check(args: readonly string[], options: CheckOptions = {}): Promise<number> {
+  const { out = process.stdout, err = process.stderr } = options;
+  const paths = args.filter((arg) => !arg.startsWith('--'));
+  const unknown = args.find((arg) => arg.startsWith('--') && !MERGE_FLAGS.includes(arg));
+  if (unknown !== undefined || paths.length === 0) {
+    err.write(`weir check: ${unknown === undefined ? 'a path is missing' : `there is no flag ${unknown}`}\n`);
+    return 2;
+  }
+  const mergeDomains = options.mergeDomains === true || args.some((arg) => MERGE_FLAGS.includes(arg));
+  const documents: RulesDocument[] = [];
+  const problems: Problem[] = [];
+  for (const path of new Set(paths)) {
+    const read = await readRulesFiles({ path, ignoreDotFiles: true, wholePaths: true });
+    if (read.ok) documents.push(...read.documents);
+    else problems.push(...read.problems);
+  }
+  const compiled = compile(documents, { mergeDomains, generation: 1 });
+  if (!compiled.ok) problems.push(...compiled.problems);
+  if (!compiled.ok || problems.length > 0) {
+    err.write(`${formatProblems(problems)}\n`);
+    err.write(`${count(problems.length, 'problem')} in ${paths.join(', ')}\n`);
+    return 1;
+  }
+  const { domains, rules } = compiled.ruleset;
+  out.write(`all rate limit configs ok: ${count(rules.length, 'rule')} in ${count(domains.size, 'domain')}\n`);
+  return 0;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,229 @@
+import type { Problem, RulesDocument } from '../core/ports.ts';
+import type { Domain, KeyRules, Level, Limit, Position, Rule, Ruleset, Wildcard } from '../core/ruleset.ts';
+import { isUnit, UNIT_SECONDS, type Unit } from '../core/unit.ts';
+import { type LimitDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
+import { Problems } from './problem.ts';
+import { nearest } from './schema.ts';
+
+export interface CompileOptions {
+  /** Files of one domain add up, in the order of their names; else the second is a problem. */
+  readonly mergeDomains: boolean;
+  /** What the ruleset will be numbered. */
+  readonly generation: number;
+}
+
+export type Compiled =
+  | { readonly ok: true; readonly ruleset: Ruleset }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/**
+ * All files together make one ruleset, or none: a single problem refuses the set. Problems come by file in the order of
+ * names, and within a file as the Go service would meet them: keys, types, then meaning.
+ */
+export function compile(documents: readonly RulesDocument[], options: CompileOptions): Compiled {
+  const problems = new Problems();
+  const compiler = new Compiler(options, problems);
+  for (const document of [...documents].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
+    if (problems.full) break;
+    const parsed = parse(document);
+    problems.addAll(parsed.problems.all);
+    compiler.add(parsed);
+  }
+  return problems.all.length === 0 ? { ok: true, ruleset: compiler.ruleset() } : { ok: false, problems: problems.all };
+}
+
+interface OpenKey extends KeyRules {
+  readonly exact: Map<string, Rule>;
+  readonly wildcards: Wildcard[];
+  any: Rule | null;
+}
+
+/** A level while rules are added to it. */
+interface OpenLevel extends Level {
+  readonly byKey: Map<string, OpenKey>;
+  readonly starKeys: Wildcard[];
+  /** Every `key_value` of the level: two that read the same are one rule written twice. */
+  readonly texts: Map<string, Position>;
+  stars: number;
+}
+
+interface OpenDomain extends Domain {
+  readonly root: OpenLevel;
+  readonly at: Position;
+}
+
+/** What a rule inherits from the levels above it. */
+interface Above {
+  readonly path: string;
+  readonly metricVaries: boolean;
+}
+
+class Compiler {
+  readonly #options: CompileOptions;
+  readonly #problems: Problems;
+  readonly #domains = new Map<string, OpenDomain>();
+  readonly #rules: Rule[] = [];
+  readonly #limits = new Map<string, Limit>();
+
+  constructor(options: CompileOptions, problems: Problems) {
+    this.#options = options;
+    this.#problems = problems;
+  }
+
+  add(document: ParsedDocument): void {
+    const { file, source } = document;
+    if (file === null) return;
+    if (file.domain === '' && file.sound) {
+      this.#problems.add(source, placeOf(file, 'domain'), 'config file cannot have empty domain');
+    }
+    const at = positionOf(document, placeOf(file, 'domain'));
+    let domain = this.#domains.get(file.domain);
+    if (domain !== undefined && file.domain !== '' && !this.#options.mergeDomains) {
+      const hint = `it is in ${domain.at.file} already`;
+      this.#problems.add(source, placeOf(file, 'domain'), `duplicate domain '${file.domain}' in config file`, hint);
+      // Its rules are still checked, each on its own.
+      domain = undefined;
+    }
+    if (domain === undefined || file.domain === '') domain = { name: file.domain, root: openLevel(), at };
+    if (file.domain !== '' && !this.#domains.has(file.domain)) this.#domains.set(file.domain, domain);
+    this.#addRules(document, file.descriptors, domain.root, { path: file.domain, metricVaries: false });
+  }
+
+  ruleset(): Ruleset {
+    const domains = new Map(
+      [...this.#domains].map(([name, { root }]): [string, Domain] => [name, { name, root: closed(root) }]),
+    );
+    return { generation: this.#options.generation, domains, rules: this.#rules };
+  }
+
+  #addRules(document: ParsedDocument, drafts: readonly RuleDraft[], level: OpenLevel, above: Above): void {
+    for (const draft of drafts) {
+      if (this.#problems.full) return;
+      this.#addRule(document, draft, level, above);
+    }
+  }
+
+  #addRule(document: ParsedDocument, draft: RuleDraft, level: OpenLevel, above: Above): void {
+    const text = draft.value === '' ? draft.key : `${draft.key}_${draft.value}`;
+    const path = `${above.path}.${text}`;
+    const at = positionOf(document, draft.node.at);
+    this.#checkRule(document, draft, text, path, level);
+    if (!level.texts.has(text)) level.texts.set(text, at);
+    const metricVaries = above.metricVaries || draft.value_to_metric || draft.share_threshold;
+    // Parents come before their children in the list, and are made after them.
+    const slot = this.#rules.push(undefined as unknown as Rule) - 1;
+    const below = draft.descriptors.length === 0 ? null : openLevel();
+    if (below !== null) this.#addRules(document, draft.descriptors, below, { path, metricVaries });
+    const limit = draft.rate_limit;
+    const rule: Rule = {
+      key: draft.key,
+      value: draft.value,
+      text,
+      path,
+      limit: limit === null || limit.unlimited ? null : this.#limit(limit),
+      unlimited: limit?.unlimited ?? false,
+      name: limit?.name ?? '',
+      replaces: limit?.replaces.map(({ name }) => name) ?? [],
+      shadowMode: draft.shadow_mode,
+      quotaMode: draft.quota_mode,
+      detailedMetric: draft.detailed_metric,
+      valueToMetric: draft.value_to_metric,
+      shareThreshold: draft.share_threshold,
+      metricVaries,
+      metadata: draft.metadata,
+      children: below === null ? null : closed(below),
+      at,
+    };
+    this.#rules[slot] = rule;
+    place(rule, level);
+  }
+
+  /** In the order of the Go service's own checks. */
+  #checkRule(document: ParsedDocument, draft: RuleDraft, text: string, path: string, level: OpenLevel): void {
+    const { source } = document;
+    const refuse = (at: number, message: string, hint = ''): void => this.#problems.add(source, at, message, hint);
+    if (draft.key === '') {
+      if (draft.sound) refuse(placeOf(draft, 'key'), 'descriptor has empty key');
+    } else {
+      const first = level.texts.get(text);
+      const hint = first && `it is in ${first.file}:${first.line} already`;
+      if (hint && draft.sound) refuse(draft.node.at, `duplicate descriptor composite key '${path}'`, hint);
+    }
+    if (draft.rate_limit !== null) this.#checkLimit(document, draft.rate_limit);
+    if (draft.share_threshold && draft.sound && !text.includes('*')) {
+      refuse(
+        placeOf(draft, 'share_threshold'),
+        `share_threshold can only be used with wildcard values (containing '*'), but found key '${text}'`,
+      );
+    }
+  }
+
+  #checkLimit({ source }: ParsedDocument, limit: LimitDraft): void {
+    const refuse = (at: number, message: string, hint = ''): void => this.#problems.add(source, at, message, hint);
+    const unit = unitOf(limit);
+    if (limit.unlimited) {
+      if (unit !== null) refuse(placeOf(limit, 'unit'), 'should not specify rate limit unit when unlimited');
+    } else if (unit === null && limit.sound) {
+      refuse(placeOf(limit, 'unit'), `invalid rate limit unit '${limit.unit}'`, unitHint(limit.unit));
+    }
+    for (const replaced of limit.replaces) {
+      const at = placeOf(replaced, 'name');
+      if (replaced.name === '') {
+        if (replaced.sound) refuse(at, 'should not have an empty replaces entry');
+      } else if (replaced.name === limit.name) refuse(at, 'replaces should not contain name of same descriptor');
+    }
+  }
+
+  /** Equal limits are one object. */
+  #limit(draft: LimitDraft): Limit {
+    const unit = unitOf(draft) ?? 'second';
+    const id = `${draft.requests_per_unit}/${unit}`;
+    let limit = this.#limits.get(id);
+    if (limit === undefined) {
+      limit = Object.freeze({ requestsPerUnit: draft.requests_per_unit, unit });
+      this.#limits.set(id, limit);
+    }
+    return limit;
+  }
+}
+
+function unitOf(limit: LimitDraft): Unit | null {
+  // Upper case first, because Go compares upper-cased texts.
+  const name = limit.unit.toUpperCase().toLowerCase();
+  return isUnit(name) ? name : null;
+}
+
+function unitHint(unit: string): string {
+  const units = Object.keys(UNIT_SECONDS);
+  const near = nearest(unit, units);
+  return near === '' ? `it is one of ${units.join(', ')}` : `did you mean '${near}'?`;
+}
+
+function positionOf({ source }: ParsedDocument, at: number): Position {
+  return { file: source.file, ...source.place(at) };
+}
+
+function openLevel(): OpenLevel {
+  return { byKey: new Map(), starKeys: [], texts: new Map(), stars: 0 };
+}
+
+/** Without what only the compiler needs, so that it can be collected. */
+function closed({ byKey, starKeys }: OpenLevel): Level {
+  return { byKey, starKeys };
+}
+
+/** A wildcard stands among the exact rules too: a value that reads like the pattern itself is an exact match. */
+function place(rule: Rule, level: OpenLevel): void {
+  let rules = level.byKey.get(rule.key);
+  if (rules === undefined) {
+    rules = { exact: new Map(), wildcards: [], any: null };
+    level.byKey.set(rule.key, rules);
+  }
+  if (rule.value === '') rules.any = rule;
+  else rules.exact.set(rule.value, rule);
+  if (rule.key.includes('*')) {
+    level.starKeys.push({ rule, order: level.stars++, literals: rule.text.split('*') });
+  } else if (rule.value.includes('*')) {
+    rules.wildcards.push({ rule, order: level.stars++, literals: rule.value.split('*') });
+  }
+}
