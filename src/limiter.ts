@@ -1,15 +1,25 @@
-import type { Decision, Match } from './core/decision.ts';
+import type { Decision, Hit, Match } from './core/decision.ts';
 import { type JudgeOptions, judge } from './core/judge.ts';
 import { match } from './core/match.ts';
 import { plan } from './core/plan.ts';
-import { type Charge, type Clock, NoRulesError, type Observer, type Store, StoreError } from './core/ports.ts';
-import { type CheckRequest, RequestError } from './core/request.ts';
+import {
+  type Charge,
+  type Charged,
+  type Clock,
+  NoRulesError,
+  type Observer,
+  type Store,
+  StoreError,
+} from './core/ports.ts';
+import { type CheckRequest, type Micros, RequestError } from './core/request.ts';
 import type { Ruleset } from './core/ruleset.ts';
 import { unitOfNumber } from './core/unit.ts';
 
 /** Decides requests. Rejects with RequestError, NoRulesError or StoreError; anything else is a bug. */
 export interface Limiter {
   decide(request: CheckRequest): Promise<Decision>;
+  /** Requests that wait for the store. */
+  inFlight(): number;
 }
 
 export interface LimiterOptions extends JudgeOptions {
@@ -26,20 +36,29 @@ export interface LimiterParts {
 }
 
 export function limiter({ ruleset, store, clock, observer }: LimiterParts, options: LimiterOptions): Limiter {
+  let waiting = 0;
+
   /** The journey. The ruleset and the time are taken once; the store is the only await. */
   async function decide(request: CheckRequest): Promise<Decision> {
     const nowUs = clock.nowUs();
     const rules = refusals(request, ruleset());
     const matches = match(rules.domains.get(request.domain), request);
     const hits = plan(request, matches, nowUs, options.keyPrefix);
-    const readings = hits.length === 0 ? [] : await store.take(hits, options.charge, nowUs).catch(failed);
+    const readings = hits.length === 0 ? [] : await take(request, matches, hits, nowUs);
     const decision = judge(request, rules, matches, hits, readings, nowUs, options);
     observer.decided(decision, clock.nowUs() - nowUs);
     return decision;
+  }
 
-    function failed(error: unknown): never {
+  async function take(request: CheckRequest, matches: readonly Match[], hits: readonly Hit[], nowUs: Micros) {
+    waiting++;
+    try {
+      return await store.take(hits, options.charge, nowUs);
+    } catch (error) {
       if (error instanceof StoreError) observer.storeFailed(request, charged(matches, hits), error);
       throw error;
+    } finally {
+      waiting--;
     }
   }
 
@@ -51,7 +70,7 @@ export function limiter({ ruleset, store, clock, observer }: LimiterParts, optio
     throw error;
   }
 
-  return { decide };
+  return { decide, inFlight: () => waiting };
 }
 
 function refusal(request: CheckRequest, rules: Ruleset | null): Error | null {
@@ -67,7 +86,7 @@ function refusal(request: CheckRequest, rules: Ruleset | null): Error | null {
   return null;
 }
 
-function charged(matches: readonly Match[], hits: Parameters<typeof judge>[3]) {
+function charged(matches: readonly Match[], hits: readonly Hit[]): readonly Charged[] {
   const limited = matches.filter((m) => m.kind === 'limited');
   return hits.map((hit, i) => ({ hit, metric: limited[i]?.metric ?? '' }));
 }

@@ -38,6 +38,8 @@ export interface Log extends Observer {
   readonly logger: Logger;
   /** A defect of weir met a request. */
   bug(error: unknown): void;
+  /** Trouble that may come again and again: a line a second for each kind, with a count. */
+  trouble(kind: string, message: string, data: object): void;
   /** Writes what is held back, and waits until it is out. */
   close(): Promise<void>;
 }
@@ -115,6 +117,9 @@ export function log(options: LogOptions): Log {
         message: `bug: ${told.message}`.slice(0, MAX_TEXT),
         data: { stack: (told.stack ?? '').slice(0, MAX_TEXT) },
       });
+    },
+    trouble(kind, message, data) {
+      failures.happened(kind, { level: 'warn', message, data });
     },
     close() {
       failures.flush();

@@ -1,0 +1,230 @@
+import { systemClock } from './clock.ts';
+import type { Clock, Observer } from './core/ports.ts';
+import { type ProjectionOptions, project } from './core/projection.ts';
+import { type Counting, counting } from './counting.ts';
+import { type Health as GrpcHealth, health as grpcHealth, HEALTH_CHECK } from './grpc/health.ts';
+import { reflection } from './grpc/reflection.ts';
+import { type GrpcServer, grpcServer } from './grpc/server.ts';
+import { SHOULD_RATE_LIMIT, shouldRateLimit } from './grpc/should-rate-limit.ts';
+import { admin } from './http/admin.ts';
+import { expositionHandler } from './http/exposition-handler.ts';
+import { type Health, health } from './http/health.ts';
+import { jsonHandler } from './http/json.ts';
+import { type RulesHistory, rulesHistory } from './http/rules-history.ts';
+import { type HttpServer, httpServer } from './http/server.ts';
+import { type Limiter, limiter } from './limiter.ts';
+import { parts } from './parts.ts';
+import { fileSource } from './rules/file-source.ts';
+import { type RulesLoader, rulesLoader } from './rules/loader.ts';
+import { formatProblem } from './rules/problem.ts';
+import { rulesPlace } from './rules-place.ts';
+import type { ReadSettings, Settings } from './settings.ts';
+import { type Log, log } from './telemetry/log.ts';
+import { type Metrics, metrics } from './telemetry/metrics.ts';
+import { observers } from './telemetry/observers.ts';
+import { VERSION } from './version.ts';
+
+export interface App {
+  /** Resolves when every port is open; rules may be refused and Redis away. */
+  start(): Promise<void>;
+  /** Drains: says NOT_SERVING, lets calls in flight finish, then closes everything. The same promise each time. */
+  stop(): Promise<void>;
+  /** `host:port` of each door that is open: grpc, http, admin, and prometheus if it was asked for. */
+  addresses(): Readonly<Record<string, string>>;
+  readonly rules: RulesHistory;
+  /** Where rules come from and hits are counted, in words. */
+  readonly places: { readonly rules: string; readonly counting: string };
+  readonly log: Log;
+}
+
+/** How long closing may take when the calls in flight are done. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** The composition root: settings to parts. Throws an Error with a sentence when the settings do not fit together. */
+export function app(read: ReadSettings): App {
+  const { settings } = read;
+  const clock = systemClock();
+  const told = log({ level: settings.logLevel, format: settings.logFormat, formatProblem });
+  const measured = metrics({ ...settings, version: VERSION });
+  const history = rulesHistory(clock);
+  let healthy = false;
+  const tellHealth = (): void => doors.grpcHealth.set(healthy && history.state() === 'loaded');
+  const observer = observers([measured, told, historian(history, () => void doctor.refresh().then(tellHealth))]);
+  const place = rulesPlace(read);
+  const loader = rulesLoader({ source: fileSource(place.files), mergeDomains: settings.mergeDomains, observer });
+  const counted = counting(settings, measured, told);
+  const decider = deciderOf(settings, loader, counted, clock, observer);
+  measured.read({ inFlight: decider.inFlight, storeKind: counted.kind });
+
+  let serving = false;
+  const doctor = doctorOf(settings, history, loader, counted, () => serving);
+  const doors = doorsOf(settings, { decider, doctor, history, measured, told });
+  // A caller that is told SERVING will get decisions, so there must be rules, whatever /healthcheck makes of it.
+  doctor.listen((now) => {
+    healthy = now;
+    tellHealth();
+  });
+
+  const { grpc, http } = doors;
+  const everything = parts([...counted.parts, loader, ...Object.values(http), grpc, doctor], {
+    stopTimeoutMs: settings.drainTimeoutMs + CLOSE_TIMEOUT_MS,
+    onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
+  });
+
+  async function start(): Promise<void> {
+    await everything.start();
+    serving = true;
+    await doctor.refresh();
+  }
+
+  let stopping: Promise<void> | null = null;
+  async function drain(): Promise<void> {
+    serving = false;
+    await doctor.refresh();
+    if (settings.drainDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
+    await everything.stop();
+    await told.close();
+  }
+
+  return {
+    start,
+    stop() {
+      stopping ??= drain();
+      return stopping;
+    },
+    addresses: () => addressesOf({ grpc, ...http }),
+    rules: history,
+    places: { rules: place.from, counting: counted.where },
+    log: told,
+  };
+}
+
+function deciderOf(
+  settings: Settings,
+  loader: RulesLoader,
+  { store }: Counting,
+  clock: Clock,
+  observer: Observer,
+): Limiter {
+  const { keyPrefix, shadowMode, quotaMode } = settings;
+  const charge = settings.stopWhenOver ? 'stop_when_over' : 'always';
+  return limiter({ ruleset: loader.current, store, clock, observer }, { keyPrefix, charge, shadowMode, quotaMode });
+}
+
+function doctorOf(
+  settings: Settings,
+  history: RulesHistory,
+  loader: RulesLoader,
+  counted: Counting,
+  serving: () => boolean,
+): Health {
+  return health(
+    {
+      rules: history.state,
+      domainCount: () => loader.current()?.domains.size ?? 0,
+      storeEverAnswered: counted.everAnswered,
+      storeReachableNow: counted.reachableNow,
+      draining: () => !serving(),
+    },
+    {
+      forceStart: settings.forceStart,
+      needsDomain: settings.healthyWithConfig,
+      activeConnection: settings.redisHealthCheck,
+    },
+  );
+}
+
+interface Behind {
+  readonly decider: Limiter;
+  readonly doctor: Health;
+  readonly history: RulesHistory;
+  readonly measured: Metrics;
+  readonly told: Log;
+}
+
+interface Doors {
+  readonly grpc: GrpcServer;
+  readonly grpcHealth: GrpcHealth;
+  readonly http: Readonly<Record<string, HttpServer>>;
+}
+
+function doorsOf(settings: Settings, { decider, doctor, history, measured, told }: Behind): Doors {
+  const onBug = (error: unknown): void => {
+    measured.bug();
+    told.bug(error);
+  };
+  const onCall = (method: string, _code: number, tookMs: number): void => measured.called(method, tookMs * 1_000);
+  const options = projectionOptions(settings);
+  const answering = {
+    limiter: decider,
+    project: (decision: Parameters<typeof project>[0]) => project(decision, options),
+    bounds: settings,
+    onBug,
+    onCall,
+  };
+  const healthService = grpcHealth({ onCall });
+  const exposition = expositionHandler(measured.registry);
+  const grpc = grpcServer({
+    host: settings.grpcHost,
+    port: settings.grpcPort,
+    handlers: { [SHOULD_RATE_LIMIT]: shouldRateLimit(answering), [HEALTH_CHECK]: healthService.check },
+    services: [healthService, reflection()],
+    health: healthService,
+    maxMessageBytes: settings.maxMessageBytes,
+    drainTimeoutMs: settings.drainTimeoutMs,
+  });
+  const http: Record<string, HttpServer> = {
+    http: httpServer({
+      name: 'http',
+      host: settings.host,
+      port: settings.port,
+      routes: { '/json': jsonHandler(answering), ...doctor.routes, '/metrics': exposition },
+      maxBodyBytes: settings.maxMessageBytes,
+      onError: onBug,
+    }),
+    admin: httpServer({
+      name: 'admin',
+      host: settings.debugHost,
+      port: settings.debugPort,
+      ...admin({ rules: history, metrics: measured.registry, format: formatProblem }),
+      onError: onBug,
+    }),
+  };
+  if (settings.usePrometheus) {
+    const routes = { [settings.prometheusPath]: expositionHandler(measured.fieldRegistry) };
+    http.prometheus = httpServer({ name: 'prometheus', ...settings.prometheusAddr, routes, onError: onBug });
+  }
+  return { grpc, grpcHealth: healthService, http };
+}
+
+function projectionOptions(settings: Settings): ProjectionOptions {
+  const { headersEnabled, limitHeader: limit, remainingHeader: remaining, resetHeader: reset } = settings;
+  return {
+    headerNames: headersEnabled ? { limit, remaining, reset } : null,
+    dynamicMetadata: settings.dynamicMetadata,
+  };
+}
+
+/** Remembers what became of the rules, for /rules and for health. */
+function historian(history: RulesHistory, changed: () => void): Observer {
+  return {
+    decided() {},
+    storeFailed() {},
+    requestRefused() {},
+    rulesLoaded(report) {
+      history.rulesLoaded(report);
+      changed();
+    },
+  };
+}
+
+function addressesOf(doors: Readonly<Record<string, GrpcServer | HttpServer>>): Readonly<Record<string, string>> {
+  const bound: Record<string, string> = {};
+  for (const [name, door] of Object.entries(doors)) {
+    const address = door.address();
+    if (address === null) continue;
+    const host = 'host' in address ? address.host : address.address;
+    bound[name] = `${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  }
+  return bound;
+}

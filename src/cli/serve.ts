@@ -1,0 +1,68 @@
+import { type App, app } from '../app.ts';
+import { type ReadSettings, readSettings, SettingsError } from '../settings.ts';
+
+/** `weir serve`: exit code 0 after SIGTERM, SIGINT or SIGHUP, 1 when it could not start, 2 for wrong settings. */
+export async function serve(args: readonly string[]): Promise<number> {
+  let read: ReadSettings;
+  try {
+    read = readSettings(args, process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return fail(2, error.lines);
+  }
+  let service: App;
+  try {
+    service = app(read);
+  } catch (error) {
+    return fail(2, [(error as Error).message]);
+  }
+  const asked = stopSignal();
+  try {
+    await service.start();
+  } catch (error) {
+    await service.stop();
+    return fail(1, [(error as Error).message]);
+  }
+  tellStart(service, read);
+  service.log.logger.info('%s: draining', await asked);
+  await service.stop();
+  return 0;
+}
+
+/** A second signal ends the process at once, as the system would have. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, resolve);
+  });
+}
+
+function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored }: ReadSettings): void {
+  const { grpc, ...others } = addresses();
+  if (ignored.length > 0) {
+    logger.info({ names: ignored }, 'settings of the Go service that have no effect here: %s', ignored.join(', '));
+  }
+  const doors = Object.entries(others).map(([name, address]) => `${name} ${address}`);
+  logger.info('serving: grpc %s, %s', grpc, doors.join(', '));
+  const live = rules.loaded()?.ruleset;
+  const limits = live?.rules.filter(({ limit, unlimited }) => limit !== null || unlimited).length ?? 0;
+  logger.info('rules: %d in %d domains, from %s', limits, live?.domains.size ?? 0, places.rules);
+  if (places.counting.startsWith('Redis')) logger.info('counting in %s', places.counting);
+  else logger.warn('counting in %s: other instances do not see it, and it is gone at a restart', places.counting);
+  const example = live && firstExample(live.domains.keys().next().value, live.rules[0]);
+  if (example) logger.info('try it: weir client --address %s %s', localAddress(grpc), example);
+}
+
+function firstExample(domain: string | undefined, rule: { key: string; value: string } | undefined): string | null {
+  if (domain === undefined || rule === undefined) return null;
+  return `--domain ${domain} --descriptor ${rule.key}=${rule.value || 'something'}`;
+}
+
+/** Callers on this machine reach a port that is open on all interfaces by the loopback address. */
+function localAddress(address = ''): string {
+  return address.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:');
+}
+
+function fail(exitCode: number, lines: readonly string[]): number {
+  process.stderr.write(`${lines.map((line) => `weir serve: ${line}`).join('\n')}\n`);
+  return exitCode;
+}
