@@ -15,8 +15,8 @@ const MAX_DEPTH = 64;
 
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-// Control characters must be escaped, so that they end the run here.
-const PLAIN = /[^"\\\u0000-\u001f]*/y;
+// From space on, all but the quote and the backslash; control characters must be escaped.
+const PLAIN = /[ !#-[\]-\uffff]*/y;
 const HEX4 = /[0-9a-fA-F]{4}/y;
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
@@ -94,12 +94,12 @@ export function parseJson(text: string): JsonNode {
       const next = text[at++];
       if (next === '"') break;
       if (next !== '\\') fail('a string without end, or a bare control character');
-      found += escape();
+      found += escaped();
     }
     return found.isWellFormed() ? found : fail('half of a surrogate pair');
   }
 
-  function escape(): string {
+  function escaped(): string {
     const letter = text[at++] ?? '';
     if (letter !== 'u') return ESCAPES[letter] ?? fail('an unknown escape');
     const hex = take(HEX4);
