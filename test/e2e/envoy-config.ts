@@ -112,7 +112,8 @@ function retryPolicy(): EnvoyJson {
   return {
     retry_on: 'connect-failure,refused-stream,unavailable,reset',
     num_retries: 5,
-    retry_back_off: { base_interval: '0.005s', max_interval: '0.02s' },
+    // Envoy takes the longest back-off for the timeout of each try as well: a short one asks, and so counts, twice.
+    retry_back_off: { base_interval: '0.005s', max_interval: '10s' },
     retry_host_predicate: [
       {
         name: 'envoy.retry_host_predicates.previous_hosts',

@@ -6,7 +6,7 @@ import { RLS_CLUSTER } from './envoy-config.ts';
 const GENERIC = { generic_key: { descriptor_value: 'all' } };
 
 describe('a limiter or a Redis that is away', () => {
-  const b = bed({ store: 'redis' });
+  const b = bed({ store: 'redis', env: { REDIS_COMMAND_TIMEOUT: '100ms' } });
   const allowing = (name: string, requests: number): Route =>
     b.route(name, {
       limits: [{ actions: [GENERIC] }],
@@ -74,6 +74,21 @@ describe('a limiter or a Redis that is away', () => {
     expect(await thawed.statuses(3)).to.deep.equal([200, 200, 429]);
   });
   const thawed = allowing('thawed', 2);
+
+  const waiting = allowing('waiting', 100);
+  it('gives up on a Redis that stands still long before the filter gives up on it @weir', async () => {
+    const before = await timeouts();
+    b.redis().freeze();
+    try {
+      await expectErrors(waiting, 'strict', 'open');
+    } finally {
+      b.redis().thaw();
+    }
+    expect(await timeouts()).to.equal(before);
+    await backAgain();
+    expect(await relieved.statuses(3)).to.deep.equal([200, 200, 429]);
+  });
+  const relieved = allowing('relieved', 2);
 
   const lost = allowing('lost', 2);
   it('fails at once while Redis is gone, without one timeout, and is right again with a new Redis @weir', async () => {
