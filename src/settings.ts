@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { REQUEST_BOUNDS } from './core/request.ts';
 import { WITHOUT_EFFECT } from './go-names.ts';
 import { goBoolean, goDurationMs, hostAndPort, integerBetween, numberBetween, oneOf } from './go-values.ts';
 
@@ -179,10 +180,34 @@ export const SETTINGS = {
       atLeastOne,
       'A larger message is RESOURCE_EXHAUSTED on gRPC, 413 on /json.',
     ),
-    maxDescriptors: setting('MAX_DESCRIPTORS', 'number', '1000', atLeastOne, 'Descriptors in a request.'),
-    maxEntries: setting('MAX_ENTRIES', 'number', '100', atLeastOne, 'Entries in a descriptor.'),
-    maxKeyBytes: setting('MAX_KEY_BYTES', 'bytes', '16384', atLeastOne, 'Length of an entry key.'),
-    maxValueBytes: setting('MAX_VALUE_BYTES', 'bytes', '2097152', atLeastOne, 'Length of an entry value.'),
+    maxDescriptors: setting(
+      'MAX_DESCRIPTORS',
+      'number',
+      String(REQUEST_BOUNDS.maxDescriptors),
+      atLeastOne,
+      'Descriptors in a request.',
+    ),
+    maxEntries: setting(
+      'MAX_ENTRIES',
+      'number',
+      String(REQUEST_BOUNDS.maxEntries),
+      atLeastOne,
+      'Entries in a descriptor.',
+    ),
+    maxKeyBytes: setting(
+      'MAX_KEY_BYTES',
+      'bytes',
+      String(REQUEST_BOUNDS.maxKeyBytes),
+      atLeastOne,
+      'Length of an entry key.',
+    ),
+    maxValueBytes: setting(
+      'MAX_VALUE_BYTES',
+      'bytes',
+      String(REQUEST_BOUNDS.maxValueBytes),
+      atLeastOne,
+      'Length of an entry value.',
+    ),
   }),
   ...inGroup('Telemetry', {
     logLevel: setting(

@@ -38,6 +38,24 @@ export interface CheckRequest {
   readonly hits: number;
 }
 
+/** What a request may hold at most. A breach is a RequestError that names the bound. */
+export interface RequestBounds {
+  readonly maxDescriptors: number;
+  /** In one descriptor. */
+  readonly maxEntries: number;
+  /** Of an entry's key, and of the domain. */
+  readonly maxKeyBytes: number;
+  readonly maxValueBytes: number;
+}
+
+/** Far above what an honest caller sends; a value of 1 MB passes, as it does in the Go service. */
+export const REQUEST_BOUNDS: RequestBounds = {
+  maxDescriptors: 1000,
+  maxEntries: 100,
+  maxKeyBytes: 16_384,
+  maxValueBytes: 2_097_152,
+};
+
 /** A request that cannot be decided; the message goes to the caller. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';

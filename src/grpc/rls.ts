@@ -6,6 +6,8 @@ import {
   type Entry,
   MAX_HITS,
   type Override,
+  REQUEST_BOUNDS,
+  type RequestBounds,
   RequestError,
 } from '../core/request.ts';
 import type { Limit, Rule } from '../core/ruleset.ts';
@@ -13,24 +15,6 @@ import { UNIT_NUMBER } from '../core/unit.ts';
 import { Reader } from './reader.ts';
 import { writeStruct } from './struct.ts';
 import { Writer } from './writer.ts';
-
-/** What a request may hold at most. A breach is a RequestError that names the bound. */
-export interface RequestBounds {
-  readonly maxDescriptors: number;
-  /** In one descriptor. */
-  readonly maxEntries: number;
-  /** Of an entry's key, and of the domain. */
-  readonly maxKeyBytes: number;
-  readonly maxValueBytes: number;
-}
-
-/** Far above what an honest caller sends; a value of 1 MB passes, as it does in the Go service. */
-export const REQUEST_BOUNDS: RequestBounds = {
-  maxDescriptors: 1000,
-  maxEntries: 100,
-  maxKeyBytes: 16_384,
-  maxValueBytes: 2_097_152,
-};
 
 /** Field number times 8 plus wire type. A known field with another wire type is skipped like an unknown one. */
 const REQUEST = { domain: 0x0a, descriptors: 0x12, hitsAddend: 0x18 } as const;

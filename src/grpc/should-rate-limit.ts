@@ -1,16 +1,16 @@
 import type { Decision } from '../core/decision.ts';
 import { NoRulesError, StoreError } from '../core/ports.ts';
 import type { Projection } from '../core/projection.ts';
-import { RequestError } from '../core/request.ts';
+import { REQUEST_BOUNDS, type RequestBounds, RequestError } from '../core/request.ts';
 import type { Limiter } from '../limiter.ts';
 import { type OnCall, RPC_CODE, type RpcCode, RpcError, type UnaryHandler } from './handler.ts';
 import { DecodeError } from './reader.ts';
-import { decodeRequest, encodeResponse, REQUEST_BOUNDS, type RequestBounds } from './rls.ts';
+import { decodeRequest, encodeResponse } from './rls.ts';
 
 export const SHOULD_RATE_LIMIT = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
 
 export interface ShouldRateLimitOptions {
-  readonly limiter: Limiter;
+  readonly limiter: Pick<Limiter, 'decide'>;
   readonly project: (decision: Decision) => Projection;
   readonly bounds?: RequestBounds;
   /** Told of an error that nobody expected; the caller only learns `internal error`. */

@@ -1,16 +1,16 @@
 import type { Decision, Verdict } from '../core/decision.ts';
 import { NoRulesError, StoreError } from '../core/ports.ts';
 import { type Projection, wholeSeconds } from '../core/projection.ts';
-import { type CheckRequest, RequestError } from '../core/request.ts';
+import { type CheckRequest, type RequestBounds, RequestError } from '../core/request.ts';
 import type { Limiter } from '../limiter.ts';
 import { type HttpHandler, JSON_TYPE, textReply } from './exchange.ts';
 import { JsonError } from './json-text.ts';
-import { type JsonBounds, requestFromJson } from './proto-json.ts';
+import { requestFromJson } from './proto-json.ts';
 
 export interface JsonHandlerOptions {
-  readonly limiter: Limiter;
+  readonly limiter: Pick<Limiter, 'decide'>;
   readonly project: (decision: Decision) => Projection;
-  readonly bounds: JsonBounds;
+  readonly bounds: RequestBounds;
 }
 
 /** The Go service tells no reason here, not even for a store that is down; its log does. */
@@ -36,7 +36,7 @@ function isRefusal(error: unknown): boolean {
   return [JsonError, RequestError, NoRulesError, StoreError].some((kind) => error instanceof kind);
 }
 
-function decode(body: Uint8Array, bounds: JsonBounds): CheckRequest {
+function decode(body: Uint8Array, bounds: RequestBounds): CheckRequest {
   return requestFromJson(utf8(body), bounds);
 }
 

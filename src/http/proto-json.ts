@@ -1,17 +1,7 @@
-import type { CheckRequest, Descriptor, Entry, Override } from '../core/request.ts';
+import type { CheckRequest, Descriptor, Entry, Override, RequestBounds } from '../core/request.ts';
 import { MAX_HITS } from '../core/request.ts';
 import { UNIT_NUMBER } from '../core/unit.ts';
 import { JsonError, type JsonNode, parseJson } from './json-text.ts';
-
-/** What a request may hold at most. */
-export interface JsonBounds {
-  readonly maxDescriptors: number;
-  /** In one descriptor. */
-  readonly maxEntries: number;
-  /** Of an entry's key, and of the domain. */
-  readonly maxKeyBytes: number;
-  readonly maxValueBytes: number;
-}
 
 const INT32_MAX = 0x7fff_ffffn;
 const UINT32_MAX = 0xffff_ffffn;
@@ -30,7 +20,7 @@ const UNIT_NAMES: ReadonlyMap<string, number> = new Map([
  * camelCase or snake_case, null for absent, numbers as text too. Throws JsonError for what the mapping does not allow,
  * unknown fields included, and for what breaches `bounds`.
  */
-export function requestFromJson(text: string, bounds: JsonBounds): CheckRequest {
+export function requestFromJson(text: string, bounds: RequestBounds): CheckRequest {
   const field = fields(parseJson(text), ['domain', 'descriptors', 'hitsAddend']);
   return {
     domain: string(field('domain'), bounds.maxKeyBytes),
@@ -39,7 +29,7 @@ export function requestFromJson(text: string, bounds: JsonBounds): CheckRequest 
   };
 }
 
-function descriptor(node: JsonNode, bounds: JsonBounds): Descriptor {
+function descriptor(node: JsonNode, bounds: RequestBounds): Descriptor {
   const field = fields(node, ['entries', 'limit', 'hitsAddend', 'isNegativeHits']);
   const limit = field('limit');
   const hits = unsigned(field('hitsAddend'), UINT64_MAX);
@@ -51,7 +41,7 @@ function descriptor(node: JsonNode, bounds: JsonBounds): Descriptor {
   };
 }
 
-function entry(node: JsonNode, bounds: JsonBounds): Entry {
+function entry(node: JsonNode, bounds: RequestBounds): Entry {
   const field = fields(node, ['key', 'value']);
   return { key: string(field('key'), bounds.maxKeyBytes), value: string(field('value'), bounds.maxValueBytes) };
 }

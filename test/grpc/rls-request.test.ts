@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type CheckRequest, MAX_HITS, RequestError } from '../../src/core/request.ts';
+import { type CheckRequest, MAX_HITS, REQUEST_BOUNDS, RequestError } from '../../src/core/request.ts';
 import { serviceNamed } from '../../src/grpc/protos.ts';
 import { DecodeError } from '../../src/grpc/reader.ts';
-import { decodeRequest, REQUEST_BOUNDS } from '../../src/grpc/rls.ts';
+import { decodeRequest } from '../../src/grpc/rls.ts';
 import { bytes, number } from './wire.ts';
 
 const { requestSerialize, requestDeserialize } = serviceNamed('envoy.service.ratelimit.v3.RateLimitService')
