@@ -46,11 +46,28 @@ describe('rules in a ConfigMap', () => {
       over = true;
     });
     await Promise.all(loops);
+    await b.service().swap(withCanary(1_000_000));
+    await eventually('the canary to pass again', async () => (await canary.get()).status === 200);
     expect(tally(statuses)).to.deep.equal({ 200: statuses.length });
     expect(statuses.length).to.be.greaterThan(SWAPS * LOOPS);
   });
 
+  it('never takes half of one set and half of the next for a set @weir', async () => {
+    const before = await errors();
+    for (let i = 0; i < SWAPS; i++) {
+      const { 'canary.yaml': one, 'traffic.yaml': other, ...rest } = withCanary(i === SWAPS - 1 ? 0 : 1_000_000);
+      // Two halves would be two files of one domain, which is refused and counted.
+      const crossed = { 'canary.yaml': other!, 'traffic.yaml': one! };
+      await b.service().swap({ ...rest, ...(i % 2 === 0 ? crossed : { 'canary.yaml': one!, 'traffic.yaml': other! }) });
+      await traffic.get();
+    }
+    await eventually('the canary to be refused', async () => (await canary.get()).status === 429);
+    expect(await errors()).to.equal(before);
+  });
+
   it('keeps the last good set when a broken one comes, and takes the next good one', async () => {
+    await b.service().swap(withCanary(0));
+    await eventually('the canary to be refused', async () => (await canary.get()).status === 429);
     const before = await errors();
     // Read in name order, so that nobody sees the new canary without the broken file behind it.
     await b.service().swap({ ...withCanary(5), 'traffic.yaml': 'domain: traffic\ndescriptors: [{ky: nothing}]\n' });
