@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { skip } from '../support/skip.ts';
 import { sectionsOf, TABLES, withTables } from './tables.ts';
 import { ROOT, read } from './tree.ts';
 
@@ -28,7 +29,7 @@ describe('tables of the README', () => {
   });
 
   it('finds them fresh: `make tables` writes them anew', function () {
-    if (!existsSync(join(ROOT, 'README.md'))) this.skip();
+    if (!existsSync(join(ROOT, 'README.md'))) skip(this, 'there is no README.md yet');
     const readme = read('README.md');
     expect(sectionsOf(readme)).to.have.members(Object.keys(TABLES));
     expect(withTables(readme) === readme, 'README.md is stale').to.equal(true);

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
 import { freePort } from './port.ts';
 import { type OwnProcess, ownProcess } from './process.ts';
+import { skip } from './skip.ts';
 
 /** A redis-server of the tests, on a free port of 127.0.0.1, with a directory of its own. */
 export interface OwnRedis {
@@ -39,7 +40,7 @@ export interface OwnRedisOptions {
  * error, so that nobody believes these tests ran.
  */
 export function needsRedis(context: Mocha.Context): void {
-  if (process.env.WITHOUT_REDIS === '1') context.skip();
+  if (process.env.WITHOUT_REDIS === '1') skip(context, 'WITHOUT_REDIS=1');
   if (spawnSync('redis-server', ['--version']).status !== 0) {
     throw new Error('redis-server is not on the PATH: apt-get install redis-server, or set WITHOUT_REDIS=1');
   }
