@@ -77,10 +77,12 @@ export function readYaml(text: string): YamlNode | null {
 function readFirst(text: string): YamlNode | null {
   const tokens: CST.Token[] = [];
   let end = text.length;
-  for (const token of new Parser().parse(text)) {
+  const parser = new Parser();
+  for (const token of parser.parse(text)) {
     tokens.push(token);
     if (token.type !== 'document') continue;
-    end = documentEnd(token, text.length);
+    // The parser stands where the next document starts.
+    end = parser.offset;
     checkDepth(token);
     break;
   }
@@ -94,11 +96,6 @@ function readFirst(text: string): YamlNode | null {
     return document.contents === null ? null : convert(document.contents as ParsedNode, new Map(), 0);
   }
   return null;
-}
-
-function documentEnd(document: CST.Document, otherwise: number): number {
-  const last = document.end?.at(-1);
-  return last === undefined ? otherwise : last.offset + last.source.length;
 }
 
 /**
