@@ -6,7 +6,7 @@ import type { Micros } from '../core/request.ts';
 /** A smaller setting is raised to it, as in the Go service, whose cache knows no smaller one. */
 const LEAST_BYTES = 512 * 1024;
 
-/** What an entry takes beside the text of its key, measured with a million of them, rounded up. */
+/** What an entry takes beside the text of its key: a place in the map, its numbers, headers. Rounded up. */
 const ENTRY_BYTES = 128;
 
 export interface OverLimitCacheOptions {

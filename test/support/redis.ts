@@ -31,6 +31,8 @@ export interface OwnRedis {
 export interface OwnRedisOptions {
   /** Added to the command line, and so winning over what stands there. */
   readonly args?: readonly string[];
+  /** Taken from `freePort` when absent. */
+  readonly port?: number;
   /** For the client above, when the server asks for it. */
   readonly password?: string;
 }
@@ -46,8 +48,8 @@ export function needsRedis(context: Mocha.Context): void {
   }
 }
 
-export async function ownRedis({ args = [], password }: OwnRedisOptions = {}): Promise<OwnRedis> {
-  const port = await freePort();
+export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis> {
+  const { args = [], port = await freePort(), password } = options;
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-redis-'));
   const socketPath = path.join(directory, 'redis.sock');
   const command = [
@@ -77,7 +79,7 @@ export async function ownRedis({ args = [], password }: OwnRedisOptions = {}): P
   }
 
   await start();
-  await client.connect();
+  await client.connect().catch(() => {});
   return {
     port,
     url: `127.0.0.1:${port}`,

@@ -84,9 +84,10 @@ export class Batch {
       const readings: Reading[] = [];
       let failure: string | null = null;
       for (let i = 0; i < hits.length; i++) {
-        const used: unknown = reply[at++];
-        if (typeof used === 'number') readings.push({ kind: 'counted', used, by: 'redis' });
-        else failure ??= String(used);
+        const told: unknown = reply[at++];
+        const used = typeof told === 'number' ? told : Number(told ?? Number.NaN);
+        if (Number.isNaN(used)) failure ??= String(told);
+        else readings.push({ kind: 'counted', used, by: 'redis' });
       }
       if (failure === null) {
         resolve(readings);

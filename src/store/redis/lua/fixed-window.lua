@@ -6,13 +6,15 @@
 -- ARGV[2i]     the seconds the counter lives when this hit creates it, at least 1.
 -- ARGV[2n+1..] groups of neighbours that stop each other when over, in order of their hits. For each group: the index
 --              of its first hit, its size, and for each of its hits the limit and 1 for a shadow rule, else 0.
--- Reply        for each hit the counter afterwards, an integer from 0 to 2^53-1, or the error text of a counter that
---              could not be charged. The others are charged all the same.
+-- Reply        for each hit the counter afterwards, from 0 to 2^53-1: an integer, but decimal text above 2^52, where
+--              clients that read digit by digit into a double begin to err. Or the error text of a counter that could
+--              not be charged; the others are charged all the same.
 --
 -- A counter never stays without a time to live, whatever fails. Counters are decimal integers, as INCRBY makes them; a
 -- negative one is another program's poison and reads as 0. Needs Redis 6.2 or Valkey.
 
 local MAX = 9007199254740991
+local READ_EXACTLY = 4503599627370496
 local NO_INTEGER = 'ERR value is not an integer or out of range'
 
 local pcall = redis.pcall
@@ -21,6 +23,10 @@ local KEYS, ARGV = KEYS, ARGV
 -- Lua numbers are doubles, and tostring would print 14 digits.
 local function decimal(number)
   return string.format('%.0f', number)
+end
+
+local function tell(used)
+  return used > READ_EXACTLY and decimal(used) or used
 end
 
 -- The counter, 0 when there is none; or nil and an error text.
@@ -35,7 +41,7 @@ end
 -- Writes a counter whole, in place of one that INCRBY could not be used for or left wrong.
 local function put(key, used, ...)
   local done = pcall('SET', key, decimal(used), ...)
-  return done.err or used
+  return done.err or tell(used)
 end
 
 -- After an INCRBY that did not simply count: overflow, saturation, a negative counter, or an error.
@@ -58,7 +64,7 @@ local function add(key, text, cost, ttl)
       return set.err
     end
   end
-  return after
+  return tell(after)
 end
 
 local function give_back(key, cost)
@@ -73,7 +79,7 @@ local function charge(key, text, ttl)
   if cost > 0 then return add(key, text, cost, ttl) end
   if cost < 0 then return give_back(key, cost) end
   local used, err = look(key)
-  return err or used
+  return err or tell(used)
 end
 
 -- Charges hits first .. first+size-1. When one that is no shadow rule's would go over, only those that would are

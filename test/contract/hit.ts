@@ -1,0 +1,22 @@
+import type { Hit, Reading } from '../../src/core/decision.ts';
+
+/** 2026-11-21 08:00:00 UTC: the start of an hour. */
+export const NOW_US = 1_795_248_000_000_000;
+export const HOUR_US = 3_600_000_000;
+
+/** A hit on an hourly limit. Limit and cost are 10 and 1 when not said. */
+export function hit(key: string, { cost = 1, limit = 10, shadow = false } = {}): Hit {
+  return {
+    key,
+    limit: { requestsPerUnit: limit, unit: 'hour' },
+    cost,
+    windowSeconds: 3_600,
+    windowEndUs: NOW_US + HOUR_US,
+    shadow,
+  };
+}
+
+/** The counters of readings; an assumed one reads as its reason. */
+export function used(readings: readonly Reading[]): (number | string)[] {
+  return readings.map((reading) => (reading.kind === 'counted' ? reading.used : reading.because));
+}

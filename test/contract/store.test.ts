@@ -1,0 +1,55 @@
+import { memoryStore } from '../../src/store/memory.ts';
+import { overLimitCache } from '../../src/store/over-limit-cache.ts';
+import { redisStore } from '../../src/store/redis/redis-store.ts';
+import { eventually } from '../support/eventually.ts';
+import { needsRedis, ownRedis } from '../support/redis.ts';
+import { type StoreUnderTest, storeContract } from './store.ts';
+
+async function memory(): Promise<StoreUnderTest> {
+  let inner = memoryStore();
+  return {
+    store: { take: (...args) => inner.take(...args) },
+    keys: async () => inner.size,
+    clear: async () => {
+      inner = memoryStore({ maxKeys: 1_000 });
+    },
+    stop: async () => {},
+  };
+}
+
+async function redis(): Promise<StoreUnderTest> {
+  const server = await ownRedis();
+  // The suite is about counts; a slow machine must not turn them into timeouts.
+  const store = redisStore({ url: server.url, commandTimeoutMs: 10_000 });
+  await store.start();
+  await eventually('the store to be connected', () => store.connected);
+  return {
+    store,
+    keys: () => server.client.dbsize(),
+    clear: async () => void (await server.client.flushall()),
+    stop: async () => {
+      await store.stop();
+      await server.stop();
+    },
+  };
+}
+
+async function cached(made: Promise<StoreUnderTest>): Promise<StoreUnderTest> {
+  const inner = await made;
+  let cache = overLimitCache(inner.store, { maxBytes: 0 });
+  return {
+    ...inner,
+    store: { take: (...args) => cache.take(...args) },
+    clear: async () => {
+      cache = overLimitCache(inner.store, { maxBytes: 0 });
+      await inner.clear();
+    },
+  };
+}
+
+const cannot = { 'counts what is over': 'a key known to be over is answered without counting' } as const;
+
+storeContract('memory', memory);
+storeContract('memory behind the over-limit cache', () => cached(memory()), { cannot });
+storeContract('redis', redis, { needs: needsRedis });
+storeContract('redis behind the over-limit cache', () => cached(redis()), { needs: needsRedis, cannot });

@@ -1,0 +1,107 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { memoryStore } from '../../src/store/memory.ts';
+import { HOUR_US, hit, NOW_US, used } from '../contract/hit.ts';
+
+const SECOND_US = 1_000_000;
+
+describe('memory store', () => {
+  it('keeps at most maxKeys counters', async () => {
+    const store = memoryStore({ maxKeys: 3 });
+    for (let i = 0; i < 10; i++) await store.take([hit(`k${i}`)], 'always', NOW_US);
+    expect(store.size).to.equal(3);
+  });
+
+  it('forgets the least recently used of 3 when a 4th comes', async () => {
+    const store = memoryStore({ maxKeys: 3 });
+    const take = async (key: string, cost = 1) => used(await store.take([hit(key, { cost })], 'always', NOW_US))[0];
+    await take('a');
+    await take('b');
+    await take('c');
+    await take('a', 0);
+    await take('d');
+    expect([await take('a', 0), await take('b', 0), await take('c', 0), await take('d', 0)]).to.deep.equal([
+      1, 0, 1, 1,
+    ]);
+  });
+
+  it('forgets a counter whose window has ended before one that is in use less', async () => {
+    const store = memoryStore({ maxKeys: 2 });
+    const brief = { ...hit('brief'), windowEndUs: NOW_US + SECOND_US };
+    await store.take([hit('old')], 'always', NOW_US);
+    await store.take([brief], 'always', NOW_US);
+    await store.take([hit('new')], 'always', NOW_US + SECOND_US);
+    expect(used(await store.take([hit('old', { cost: 0 })], 'always', NOW_US + SECOND_US))).to.deep.equal([1]);
+  });
+
+  it('counts from 0 at the microsecond its window ends, and not one before', async () => {
+    const store = memoryStore();
+    await store.take([hit('a', { cost: 4 })], 'always', NOW_US);
+    const look = hit('a', { cost: 0 });
+    expect(used(await store.take([look], 'always', NOW_US + HOUR_US - 1))).to.deep.equal([4]);
+    expect(used(await store.take([look], 'always', NOW_US + HOUR_US))).to.deep.equal([0]);
+  });
+
+  it('gives back 1,000 ended counters within 40 calls that look elsewhere', async () => {
+    const store = memoryStore();
+    for (let i = 0; i < 1_000; i++) await store.take([hit(`k${i}`)], 'always', NOW_US);
+    for (let i = 0; i < 40; i++) await store.take([hit('other', { cost: 0 })], 'always', NOW_US + HOUR_US);
+    expect(store.size).to.equal(0);
+  });
+
+  it('keeps a count to the later of two ends when a minute and an hour share a key', async () => {
+    const store = memoryStore();
+    const minute = { ...hit('a'), windowEndUs: NOW_US + 60 * SECOND_US };
+    await store.take([minute], 'always', NOW_US);
+    await store.take([hit('a')], 'always', NOW_US);
+    expect(used(await store.take([hit('a')], 'always', NOW_US + 60 * SECOND_US))).to.deep.equal([3]);
+  });
+
+  it('refuses maxKeys of 0, 1.5 and 17 million', () => {
+    for (const maxKeys of [0, 1.5, 17_000_000, Number.NaN]) {
+      expect(() => memoryStore({ maxKeys }), String(maxKeys)).to.throw(RangeError, /maxKeys/);
+    }
+  });
+
+  it('forgets just what a list kept by hand forgets, on 500 random sequences', async () => {
+    const step = fc.record({
+      key: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+      cost: fc.integer({ min: -2, max: 3 }),
+      window: fc.constantFrom(1, 2, 5),
+      passes: fc.integer({ min: 0, max: 2 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 5 }), async (steps, maxKeys) => {
+        const store = memoryStore({ maxKeys });
+        const model = new NaiveCounters(maxKeys);
+        let nowUs = NOW_US;
+        for (const { key, cost, window, passes } of steps) {
+          nowUs += passes * SECOND_US;
+          const start = Math.floor(nowUs / (window * SECOND_US)) * window * SECOND_US;
+          const one = { ...hit(`${key}_${window}_${start}`, { cost }), windowEndUs: start + window * SECOND_US };
+          const [reading] = used(await store.take([one], 'always', nowUs));
+          expect(reading).to.equal(model.take(one.key, cost, one.windowEndUs, nowUs));
+          expect(store.size).to.be.at.most(maxKeys);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+/** Newest last. Ended ones count as gone from the moment they end, whoever is asked. */
+class NaiveCounters {
+  readonly #maxKeys: number;
+  #list: { key: string; used: number; endUs: number }[] = [];
+  constructor(maxKeys: number) {
+    this.#maxKeys = maxKeys;
+  }
+  take(key: string, cost: number, endUs: number, nowUs: number): number {
+    this.#list = this.#list.filter((c) => c.endUs > nowUs);
+    const found = this.#list.find((c) => c.key === key);
+    if (found === undefined && cost <= 0) return 0;
+    const used = Math.max(0, (found?.used ?? 0) + cost);
+    this.#list = [...this.#list.filter((c) => c.key !== key), { key, used, endUs }].slice(-this.#maxKeys);
+    return used;
+  }
+}
