@@ -1,6 +1,6 @@
 import { caller } from './caller.ts';
 import type { Bed } from './run-group.ts';
-import { type RuleFileCase, startsWithoutRules } from './scenario.ts';
+import type { RuleFileCase } from './scenario.ts';
 import { server } from './server.ts';
 
 const PROBE = { domain: 'no such domain', descriptors: [{ entries: [{ key: 'k', value: 'v' }] }] };
@@ -16,7 +16,6 @@ export async function runCase(it: RuleFileCase, { command, redis, expect, tally 
     env: {
       LOG_FORMAT: 'json',
       ...(it.merge ? { MERGE_DOMAIN_CONFIG: 'true' } : {}),
-      ...(startsWithoutRules(it) ? { FORCE_START_WITHOUT_INITIAL_CONFIG: 'true' } : {}),
     },
   }).catch((error: Error) => error);
   if (under instanceof Error) return tally.failed(it.id, 'start', [under.message]);

@@ -78,12 +78,6 @@ export const isCheck = (step: Step): boolean => Boolean(step.request ?? step.htt
 export const recordedAnswer = (step: Step): Answer =>
   Object.fromEntries(ANSWER_PARTS.filter((part) => part in step).map((part) => [part, step[part]]));
 
-const NO_RULES = 'no rate limit configuration loaded';
-
-/** The first rules of this one are refused, and the server must say that it is up all the same. */
-export const startsWithoutRules = (it: Scenario | RuleFileCase): boolean =>
-  'files' in it ? !it.accepted : it.steps.some((step) => step.error?.message === NO_RULES);
-
 const PUBLIC = fileURLToPath(new URL('public', import.meta.url));
 
 /** All recorded scenarios and rule-file cases, in file order. */
