@@ -6,6 +6,9 @@ import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
 const PLANS: Readonly<Record<string, readonly Suite[]>> = { test: TEST, check: CHECK, bench: BENCH, soak: SOAK };
 const isOn = (name: string): boolean => !['', '0', 'false', undefined].includes(process.env[name]);
 
+// The tests look for '1'.
+for (const name of ['WITHOUT_REDIS', 'WITHOUT_ENVOY', 'REQUIRE_ALL']) process.env[name] = isOn(name) ? '1' : '';
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
     endRunning();
