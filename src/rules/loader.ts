@@ -4,7 +4,7 @@ import { type Compiled, compile } from './compile.ts';
 
 /**
  * Where rules come from. Both callbacks are set before `start`; one of them is called before `start` resolves, and then
- * whenever the documents changed.
+ * whenever the documents may have changed. The same documents again are passed over by the loader.
  */
 export interface RulesSource extends Part {
   /** The whole set, as it is now. An empty set is a valid one. */

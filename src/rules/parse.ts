@@ -149,6 +149,8 @@ class DraftReader {
         return;
     }
     draft.sound = false;
+    // A list with an item that is no map has its problem already.
+    if (found.kind === 'list' && found.items.some((item) => this.#findings.bad.has(item))) return;
     this.#problems.add(this.#source, value.at, `${LOADING}'${key}' takes ${TAKES[type]}, not ${describe(found)}`);
   }
 

@@ -122,9 +122,13 @@ function firstOf(errors: readonly YAMLParseError[]): YAMLParseError | undefined 
   return [...errors].sort((a, b) => a.pos[0] - b.pos[0])[0];
 }
 
-function inOwnWords(error: YAMLParseError): string {
-  if (error.code === 'TAB_AS_INDENT') return 'a tab cannot indent';
-  return error.message.charAt(0).toLowerCase() + error.message.slice(1);
+function inOwnWords({ code, message }: YAMLParseError): string {
+  if (code === 'TAB_AS_INDENT') return 'a tab cannot indent';
+  if (code === 'BLOCK_AS_IMPLICIT_KEY')
+    return "a second ': ' in one line; is the indentation right, or are quotes missing?";
+  const end = /end with a (.)$/.exec(message);
+  if (end) return `a '${end[1]}' is missing before this`;
+  return message.charAt(0).toLowerCase() + message.slice(1);
 }
 
 function tooDeep(at: number): YamlError {

@@ -70,7 +70,7 @@ describe('metadata', () => {
   it('is frozen to its depth, and holds a key __proto__ like any other', () => {
     const metadata = ruleOf('{key: a, metadata: {__proto__: {list: [{deep: 1}]}}}').metadata!;
     expect(Object.keys(metadata)).to.deep.equal(['__proto__']);
-    const inner = metadata['__proto__'] as { list: { deep: number }[] };
+    const inner = Object.values(metadata)[0] as { list: { deep: number }[] };
     expect([metadata, inner, inner.list, inner.list[0]].every(Object.isFrozen)).to.equal(true);
     expect(({} as { list?: unknown }).list).to.equal(undefined);
   });

@@ -1,0 +1,91 @@
+import { expect } from 'chai';
+import type { LoadReport, Problem, RulesDocument } from '../../src/core/ports.ts';
+import { type RulesLoader, type RulesSource, rulesLoader } from '../../src/rules/loader.ts';
+
+/** A source that gives what the test hands it. */
+function handSource(first: readonly RulesDocument[]): RulesSource & { stops: number } {
+  const source = {
+    name: 'hand',
+    stops: 0,
+    onDocuments: (_: readonly RulesDocument[]) => {},
+    onUnreadable: (_: readonly Problem[]) => {},
+    start: async () => source.onDocuments(first),
+    stop: async () => void source.stops++,
+  };
+  return source;
+}
+
+const file = (text: string, name = 'a.yaml'): RulesDocument => ({ name, text });
+const GOOD = [file('domain: one\n')];
+const OTHER = [file('domain: two\n')];
+const BAD = [file('domains: one\n')];
+
+describe('rules loader', () => {
+  let reports: LoadReport[];
+  let source: ReturnType<typeof handSource>;
+  let loader: RulesLoader;
+
+  async function started(first: readonly RulesDocument[]): Promise<void> {
+    reports = [];
+    source = handSource(first);
+    loader = rulesLoader({ source, mergeDomains: false, observer: { rulesLoaded: (report) => reports.push(report) } });
+    await loader.start();
+  }
+
+  const domains = (): string[] => [...(loader.current()?.domains.keys() ?? [])];
+
+  it('has generation 1 after the first good set and 2 after the second', async () => {
+    await started(GOOD);
+    expect([domains(), loader.current()?.generation]).to.deep.equal([['one'], 1]);
+    source.onDocuments(OTHER);
+    expect([domains(), loader.current()?.generation]).to.deep.equal([['two'], 2]);
+  });
+
+  it('keeps the last good set after a bad one, and reports it once', async () => {
+    await started(GOOD);
+    source.onDocuments(BAD);
+    source.onDocuments(BAD);
+    expect(domains()).to.deep.equal(['one']);
+    expect(loader.problems().map(({ message }) => message)).to.deep.equal(["config error, unknown key 'domains'"]);
+    expect(reports.map(({ ok }) => ok)).to.deep.equal([true, false]);
+    expect(loader.counts()).to.deep.equal({ good: 1, bad: 1 });
+  });
+
+  it('has no rules after a bad start, and recovers with generation 1', async () => {
+    await started(BAD);
+    expect(loader.current()).to.equal(null);
+    source.onDocuments(GOOD);
+    expect([domains(), loader.current()?.generation, loader.problems()]).to.deep.equal([['one'], 1, []]);
+  });
+
+  it('makes no new generation of what is live, also when a bad set lay between', async () => {
+    await started(GOOD);
+    const live = loader.current();
+    source.onDocuments([...GOOD]);
+    source.onDocuments(BAD);
+    source.onDocuments([...GOOD]);
+    expect(loader.current()).to.equal(live);
+    expect(reports.map(({ ok }) => ok)).to.deep.equal([true, false, true]);
+  });
+
+  it('reports a set that cannot be read, keeps the last good one, and comes back to it', async () => {
+    await started(GOOD);
+    source.onUnreadable([
+      { file: 'rules', line: 0, column: 0, message: 'no such file or directory', hint: '', source: '' },
+    ]);
+    expect([domains(), loader.problems()[0]?.message]).to.deep.equal([['one'], 'no such file or directory']);
+    source.onDocuments(GOOD);
+    expect([loader.current()?.generation, loader.problems()]).to.deep.equal([1, []]);
+  });
+
+  it('takes an empty set for a valid one without domains', async () => {
+    await started([]);
+    expect([loader.current()?.domains.size, loader.counts()]).to.deep.equal([0, { good: 1, bad: 0 }]);
+  });
+
+  it('stops its source', async () => {
+    await started(GOOD);
+    await loader.stop();
+    expect(source.stops).to.equal(1);
+  });
+});
