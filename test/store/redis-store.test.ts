@@ -295,6 +295,16 @@ describe('redis store', function () {
       expect(await store.take([hit('b')], 'always', NOW_US)).to.have.lengthOf(1);
     });
 
+    it('takes an answer that came in time, though this process stood still for 4 command timeouts', async () => {
+      const store = await started(server.url, { commandTimeoutMs: 50 });
+      await store.take([hit('a')], 'always', NOW_US);
+      const call = store.take([hit('a')], 'always', NOW_US);
+      await new Promise((sent) => setImmediate(sent));
+      const until = performance.now() + 200;
+      while (performance.now() < until);
+      expect(used(await call)).to.deep.equal([2]);
+    });
+
     it('tells a ping that timed out', async () => {
       const own = await ownServer();
       const store = await started(own.url, { commandTimeoutMs: 20, stallTimeoutMs: 60_000 });
@@ -335,6 +345,16 @@ describe('redis store', function () {
       expect(await guarded.client.info('keyspace'))
         .to.contain('db3:keys=1')
         .and.not.contain('db0');
+    });
+
+    it('counts nowhere when the database does not exist', async () => {
+      const causes: (Error | undefined)[] = [];
+      const store = storeOn(`redis://:hunter2@${guarded.url}/9`, { onDisconnected: (cause) => causes.push(cause) });
+      await store.start();
+      await eventually('refused dials', () => causes.length > 1);
+      expect((await failure(store.take([hit('a')], 'always', NOW_US))).code).to.equal('unavailable');
+      expect(causes.map((cause) => cause?.message).join()).to.contain('DB index is out of range');
+      expect(await guarded.client.info('keyspace')).to.not.contain('keys=');
     });
 
     it('shows the wrong password nowhere', async () => {

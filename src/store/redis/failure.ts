@@ -27,8 +27,13 @@ export function refusedByRedis(text: string): StoreError {
 /** A command that came back as an error, or never got out. */
 export function storeError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
-  if (error instanceof Error && error.name === 'ReplyError') return refusedByRedis(error.message);
+  if (isRefusal(error)) return refusedByRedis(error.message);
   return unavailable(error);
+}
+
+/** Redis said no, as opposed to saying nothing. */
+export function isRefusal(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
 }
 
 export function unavailable(cause?: unknown): StoreError {

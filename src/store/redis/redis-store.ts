@@ -3,7 +3,7 @@ import type { Part, Store, StoreErrorCode } from '../../core/ports.ts';
 import { StoreError } from '../../core/ports.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import { type RedisClientOptions, type RedisTargetOptions, redactedUrl, redisClient, redisTarget } from './connect.ts';
-import { plainError, storeError, unavailable } from './failure.ts';
+import { isRefusal, plainError, storeError, unavailable } from './failure.ts';
 import { FIXED_WINDOW, type Script } from './scripts.ts';
 
 const DEFAULTS = {
@@ -210,14 +210,18 @@ class SingleRedisStore implements RedisStore {
 
   #watch(): void {
     const { onConnected, onDisconnected } = this.#options;
-    this.#client.on('ready', () => {
+    this.#client.on('connecting', () => {
       this.#lastCause = undefined;
+    });
+    this.#client.on('ready', () => {
       if (this.stats.connects++ > 0) this.stats.reconnects++;
       this.ping().catch(ignore);
       onConnected?.();
     });
     this.#client.on('error', (error: unknown) => {
       this.#lastCause = plainError(error);
+      // ioredis goes on after a refused SELECT, and would count in database 0.
+      if (isRefusal(error)) this.#client.disconnect(true);
     });
     this.#client.on('close', () => onDisconnected?.(this.#lastCause));
     this.#client.on('end', () => {
