@@ -109,7 +109,10 @@ async function launch(options: ServerOptions, root: string): Promise<{ child: Ow
 }
 
 async function isHealthy(child: OwnProcess, port: number): Promise<boolean> {
-  return !child.running() || (await sendHttp(port, { path: '/healthcheck' })).status === 200;
+  if (!child.running()) return true;
+  const { status, text } = await sendHttp(port, { path: '/healthcheck' });
+  if (status !== 200) throw new Error(`it answers ${status} ${text}`);
+  return true;
 }
 
 function environment({ env, redisPort }: ServerOptions, root: string, ports: Ports): Record<string, string> {

@@ -28,7 +28,7 @@ export function tally(options: { readonly verbose: boolean }): Tally {
       fail(`${id} ${at}: expected ${show(want)}${excuse} got ${show(got)}${stale}`, different);
     },
     failed(id, at, details, times = 1) {
-      fail(`${id} ${at}: ${details.join(' ').replace(/\s+/g, ' ').slice(0, 600)}`, details, times);
+      fail(`${id} ${at}: ${details.join(' ').replace(/\s+/g, ' ').slice(0, 3_000)}`, details, times);
     },
   };
 }
