@@ -20,15 +20,20 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+/** A timer of Node that is set for more than 2^31-1 ms, which is 24 days, rings at once. */
+const MOST_HOURS = 500;
+
 /** `1h30m`, `150us`, `0.5s`, or a bare 0; in milliseconds. Negative durations have no use here and are refused. */
 export function goDurationMs(text: string): number {
-  if (text === '0' || text === '+0') return 0;
-  const parts = [...text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy)];
+  const unsigned = text.replace(/^\+/, '');
+  if (unsigned === '0') return 0;
+  const parts = [...unsigned.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy)];
   const read = parts.reduce((length, part) => length + part[0].length, 0);
-  if (parts.length === 0 || read !== text.length) {
-    throw new Error('expected a duration such as 150us, 10s or 1h30m');
+  const ms = parts.reduce((sum, [, number, unit]) => sum + Number(number) * (UNIT_MS[unit ?? ''] ?? Number.NaN), 0);
+  if (parts.length === 0 || read !== unsigned.length || ms > MOST_HOURS * 3_600_000) {
+    throw new Error(`expected a duration such as 150us, 10s or 1h30m, at most ${MOST_HOURS}h`);
   }
-  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (UNIT_MS[unit ?? ''] ?? Number.NaN), 0);
+  return ms;
 }
 
 export function integerBetween(least: number, most: number): (text: string) => number {

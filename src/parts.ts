@@ -47,8 +47,8 @@ export function parts(list: readonly Part[], { stopTimeoutMs, onStopFailed }: Pa
 async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
+    // It keeps the process alive: a part that hangs with nothing open must not cut off the stops of the others.
     timer = setTimeout(() => reject(new Error(`did not stop within ${timeoutMs} ms`)), timeoutMs);
-    timer.unref();
   });
   try {
     await Promise.race([work, late]);

@@ -267,10 +267,9 @@ const ENTRIES = Object.entries(SETTINGS) as unknown as readonly (readonly [keyof
 
 /** Flags win over the environment, the environment over defaults. Throws SettingsError. */
 export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): ReadSettings {
-  const flags = readFlags(argv);
+  const { flags, wrong } = readFlags(argv);
   const values: Record<string, unknown> = {};
   const sources: Record<string, SettingSource> = {};
-  const wrong: string[] = [];
   for (const [name, setting] of ENTRIES) {
     const flag = flags[flagOf(setting)];
     const inEnv = env[setting.env];
@@ -292,21 +291,37 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
   };
 }
 
-function readFlags(argv: readonly string[]): Readonly<Record<string, string>> {
-  const options: Record<string, { type: 'string' | 'boolean' }> = {};
-  for (const [, setting] of ENTRIES) options[flagOf(setting)] = { type: isSwitch(setting) ? 'boolean' : 'string' };
-  try {
-    // A switch may also be written --name=false; parseArgs itself knows only --name and --no-name.
-    const args = argv.map((arg) =>
-      arg.replace(/^--([a-z-]+)=(true|false)$/, (all, name, value) =>
-        options[name]?.type === 'boolean' ? (value === 'true' ? `--${name}` : `--no-${name}`) : all,
-      ),
-    );
-    const { values } = parseArgs({ args, options, allowNegative: true, strict: true, allowPositionals: false });
-    return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
-  } catch (error) {
-    throw new SettingsError([(error as Error).message]);
+interface Flags {
+  readonly flags: Readonly<Record<string, string>>;
+  readonly wrong: string[];
+}
+
+/** Looks at every argument, so that all mistakes are told at once. A switch is --name, --no-name or --name=false. */
+function readFlags(argv: readonly string[]): Flags {
+  const switches = new Map(ENTRIES.map(([, setting]) => [flagOf(setting), isSwitch(setting)]));
+  const options = [...switches].map(([flag, isOn]) => [flag, { type: isOn ? 'boolean' : 'string' } as const] as const);
+  const { tokens } = parseArgs({ args: [...argv], options: Object.fromEntries(options), strict: false, tokens: true });
+  const flags: Record<string, string> = {};
+  const wrong = new Set<string>();
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional' || !token.rawName.startsWith('--')) {
+      // Its text is not told: it may be a secret that lost its flag.
+      wrong.add(`argument ${token.index + 1} is neither a flag nor the value of one`);
+      continue;
+    }
+    const { name, rawName, value } = token;
+    const positive = name.replace(/^no-/, '');
+    if (switches.get(name)) flags[name] = value ?? 'true';
+    else if (switches.get(positive) && value === undefined) flags[positive] = 'false';
+    else if (switches.get(positive)) wrong.add(`${rawName}: takes no value`);
+    else if (!switches.has(name)) wrong.add(`${rawName}: there is no such flag; weir --help lists them`);
+    else if (value === undefined) wrong.add(`${rawName}: a value is missing`);
+    else if (!token.inlineValue && /^-./.test(value))
+      wrong.add(`${rawName}: write a value with a dash as ${rawName}=-...`);
+    else flags[name] = value;
   }
+  return { flags, wrong: [...wrong] };
 }
 
 function flagOf({ env }: Setting<unknown>): string {

@@ -29,10 +29,16 @@ export async function serve(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** A second signal ends the process at once, as the system would have. */
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** A second signal, of whichever kind, ends the process at once, as the system would have. */
 function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, resolve);
+    function asked(signal: NodeJS.Signals): void {
+      for (const each of STOP_SIGNALS) process.removeListener(each, asked);
+      resolve(signal);
+    }
+    for (const each of STOP_SIGNALS) process.on(each, asked);
   });
 }
 
