@@ -120,10 +120,12 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     made.on('request', (request, response) => void serve(request, response));
     made.on('clientError', refuse);
     await new Promise<void>((listening, failed) => {
-      made.once('error', failed);
+      made.once('error', (error) => {
+        const where = `${options.host || '*'}:${options.port}`;
+        failed(new Error(`the ${options.name} port cannot listen on ${where}: ${error.message}`, { cause: error }));
+      });
       made.listen({ port: options.port, ...(options.host === '' ? {} : { host: options.host }) }, () => {
-        made.off('error', failed);
-        made.on('error', onError);
+        made.removeAllListeners('error').on('error', onError);
         listening();
       });
     });

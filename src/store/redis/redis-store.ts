@@ -223,7 +223,10 @@ class SingleRedisStore implements RedisStore {
       // ioredis goes on after a refused SELECT, and would count in database 0.
       if (isRefusal(error)) this.#client.disconnect(true);
     });
-    this.#client.on('close', () => onDisconnected?.(this.#lastCause));
+    this.#client.on('close', () => {
+      // A connection that was closed on purpose is not lost.
+      if (this.#stopping === null) onDisconnected?.(this.#lastCause);
+    });
     this.#client.on('end', () => {
       if (this.#stopping === null) setTimeout(() => this.#dial(), REDIAL_MS).unref();
     });

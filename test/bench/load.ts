@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** h2load drives one server: 8 connections with 32 streams each, 256 calls in flight. */
+export interface Load {
+  readonly port: number;
+  /** The pids whose CPU time is read, by name. */
+  readonly pids: Readonly<Record<string, number>>;
+  readonly calls: number;
+  readonly body: Uint8Array;
+  readonly dir: string;
+}
+
+export interface LoadResult {
+  readonly callsPerSecond: number;
+  /** Microseconds of CPU time per call, user and system, by name. */
+  readonly cpuUs: Readonly<Record<string, number>>;
+}
+
+const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
+/** USER_HZ, which is 100 on every Linux that Node runs on. */
+const TICK_US = 10_000;
+
+export async function load({ port, pids, calls, body, dir }: Load): Promise<LoadResult> {
+  const file = path.join(dir, 'body');
+  writeFileSync(file, framed(body));
+  const before = cpuTimes(pids);
+  const startedMs = Date.now();
+  const report = await run('taskset', [
+    ...['-c', '1', 'h2load', '-t', '1', '-c', '8', '-m', '32', '-n', String(calls), '-d', file],
+    ...['-H', 'content-type: application/grpc', '-H', 'te: trailers', `http://127.0.0.1:${port}${PATH}`],
+  ]);
+  const seconds = (Date.now() - startedMs) / 1000;
+  const after = cpuTimes(pids);
+  if (!report.includes(`${calls} succeeded, 0 failed`)) throw new Error(`h2load: ${report.slice(-600)}`);
+  const cpuUs = Object.fromEntries(
+    Object.keys(pids).map((name) => [name, ((after[name] ?? 0) - (before[name] ?? 0)) / calls]),
+  );
+  return { callsPerSecond: calls / seconds, cpuUs };
+}
+
+/** A gRPC message: no compression, four bytes of length, the bytes. */
+function framed(body: Uint8Array): Uint8Array {
+  const frame = Buffer.alloc(5 + body.length);
+  frame.writeUInt32BE(body.length, 1);
+  frame.set(body, 5);
+  return frame;
+}
+
+function cpuTimes(pids: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuTimeUs(pid)]));
+}
+
+function cpuTimeUs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The second field is the command in parentheses and may hold blanks.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
+function run(command: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '';
+    child.stdout.on('data', (chunk) => (out += chunk));
+    child.stderr.on('data', (chunk) => (out += chunk));
+    child.once('error', reject);
+    child.once('close', (code) =>
+      code === 0 ? resolve(out) : reject(new Error(`${command} ended with ${code}: ${out}`)),
+    );
+  });
+}
