@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect } from 'chai';
 import type { Reading } from '../../src/core/decision.ts';
 import { StoreError } from '../../src/core/ports.ts';
@@ -52,6 +53,30 @@ async function immortal(server: OwnRedis): Promise<string[]> {
   const keys = await server.client.keys('*');
   const lives = await Promise.all(keys.map((key) => server.client.ttl(key)));
   return keys.filter((_, i) => (lives[i] as number) < 1);
+}
+
+/** A way to Redis that keeps every reply with `text` in it until it is told to let go. */
+async function holdingBack(redisPort: number, text: string) {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const sockets = new Set<Socket>();
+  const proxy = createServer((caller) => {
+    const redis = connect(redisPort, '127.0.0.1');
+    for (const socket of [caller, redis]) sockets.add(socket.on('error', () => {}));
+    caller.pipe(redis);
+    redis.on('data', async (reply) => {
+      if (reply.includes(text)) await released;
+      caller.write(reply);
+    });
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const close = (): void => {
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  };
+  return { port: (proxy.address() as AddressInfo).port, release, close };
 }
 
 describe('redis store', function () {
@@ -222,6 +247,18 @@ describe('redis store', function () {
   });
 
   describe('when Redis is not there', () => {
+    it('counts a first PING that is answered after its time as an answer', async () => {
+      const late = await holdingBack(server.port, 'PONG');
+      const store = storeOn(`127.0.0.1:${late.port}`, { commandTimeoutMs: 20 });
+      await store.start();
+      await eventually('the PING to be given up', () => store.stats.errors.timeout === 1);
+      expect(store.everAnswered).to.equal(false);
+      late.release();
+      await eventually('the store to be answered', () => store.everAnswered);
+      await store.stop();
+      late.close();
+    });
+
     it('starts, refuses at once, and counts when Redis has come', async () => {
       const port = await freePort();
       const store = storeOn(`127.0.0.1:${port}`);

@@ -193,15 +193,20 @@ class SingleRedisStore implements RedisStore {
       timer = setTimeout(() => setImmediate(() => reject(late())), this.#options.commandTimeoutMs);
     });
     try {
-      const answer = await Promise.race([this.#client.sendCommand(command), tooLate]);
-      this.#everAnswered = true;
-      return answer;
+      const answer = this.#client.sendCommand(command) as Promise<unknown>;
+      return await Promise.race([answer.then(this.#heard), tooLate]);
     } catch (error) {
       throw this.#failure(storeError(error));
     } finally {
       clearTimeout(timer);
     }
   }
+
+  /** An answer that comes too late for its caller is an answer all the same. */
+  readonly #heard = (answer: unknown): unknown => {
+    this.#everAnswered = true;
+    return answer;
+  };
 
   #failure(error: StoreError): StoreError {
     this.stats.errors[error.code]++;
