@@ -23,6 +23,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Rules lie below `..data` as Kubernetes mounts a ConfigMap, and `swap` replaces them at once. */
   readonly configMap?: boolean;
+  /** `open`: started as soon as GET /livez answers, for a service that cannot be healthy yet. Default `healthy`. */
+  readonly until?: 'healthy' | 'open';
 }
 
 export interface Service {
@@ -31,6 +33,8 @@ export interface Service {
   readonly adminPort: number;
   /** Of PROMETHEUS_ADDR. */
   readonly metricsPort: number;
+  /** Where the rules files lie, for tests that change them one by one. */
+  readonly rulesDir: string;
   /** Of the process that runs now. */
   process(): OwnProcess;
   /** Puts a whole new set of rules in place by one rename, as a ConfigMap update does. */
@@ -44,7 +48,9 @@ export interface Service {
   close(): Promise<void>;
 }
 
-/** Starts the service under test and resolves when GET /healthcheck answers 200. */
+const PROBES = { healthy: '/healthcheck', open: '/livez' } as const;
+
+/** Starts the service under test and resolves when GET /healthcheck answers 200, or whatever `until` says. */
 export async function service(options: ServiceOptions): Promise<Service> {
   const root = await mkdtemp(join(tmpdir(), 'weir-e2e-'));
   const rulesDir = join(root, 'ratelimit', 'config');
@@ -84,7 +90,8 @@ export async function service(options: ServiceOptions): Promise<Service> {
     ...options.env,
   };
   const removeFiles = () => rm(root, { recursive: true, force: true });
-  let running = await launch(env, ports.http).catch(async (error: unknown) => {
+  const probe = `http://127.0.0.1:${ports.http}${PROBES[options.until ?? 'healthy']}`;
+  let running = await launch(env, probe).catch(async (error: unknown) => {
     await removeFiles();
     throw error;
   });
@@ -93,11 +100,12 @@ export async function service(options: ServiceOptions): Promise<Service> {
     httpPort: ports.http,
     adminPort: ports.admin,
     metricsPort: ports.metrics,
+    rulesDir,
     process: () => running,
     swap,
     kill: () => running.kill(),
     async start() {
-      running = await launch(env, ports.http);
+      running = await launch(env, probe);
     },
     stop: () => running.stop(),
     async close() {
@@ -107,7 +115,7 @@ export async function service(options: ServiceOptions): Promise<Service> {
   };
 }
 
-async function launch(env: Record<string, string>, httpPort: number): Promise<OwnProcess> {
+async function launch(env: Record<string, string>, probe: string): Promise<OwnProcess> {
   // `exec` keeps the pid: signals go to the service, not to a shell around it.
   const child = await ownProcess({
     name: 'service under test',
@@ -118,12 +126,12 @@ async function launch(env: Record<string, string>, httpPort: number): Promise<Ow
   });
   try {
     await eventually(
-      'GET /healthcheck to answer 200',
+      `GET ${probe} to answer 200`,
       async () => {
         if (!child.running()) return 'ended';
-        const answer = await fetch(`http://127.0.0.1:${httpPort}/healthcheck`);
+        const answer = await fetch(probe);
         await answer.arrayBuffer();
-        return answer.status === 200 ? 'healthy' : undefined;
+        return answer.status === 200 ? 'there' : undefined;
       },
       START_DEADLINE_MS,
     );
