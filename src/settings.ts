@@ -208,6 +208,13 @@ export const SETTINGS = {
       atLeastOne,
       'Length of an entry value.',
     ),
+    maxNesting: setting(
+      'MAX_NESTING',
+      'number',
+      String(REQUEST_BOUNDS.maxNesting),
+      integerBetween(5, 1_000),
+      'Levels inside each other, of unknown protobuf groups and of JSON.',
+    ),
   }),
   ...inGroup('Telemetry', {
     logLevel: setting(

@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { type App, app } from '../app.ts';
 import { type ReadSettings, readSettings, SettingsError } from '../settings.ts';
 
@@ -51,16 +52,22 @@ function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored
   logger.info('serving: grpc %s, %s', grpc, doors.join(', '));
   const live = rules.loaded()?.ruleset;
   const limits = live?.rules.filter(({ limit, unlimited }) => limit !== null || unlimited).length ?? 0;
-  logger.info('rules: %d in %d domains, from %s', limits, live?.domains.size ?? 0, places.rules);
+  logger.info('rules: %d limits in %d domains, from %s', limits, live?.domains.size ?? 0, places.rules);
   if (places.counting.startsWith('Redis')) logger.info('counting in %s', places.counting);
   else logger.warn('counting in %s: other instances do not see it, and it is gone at a restart', places.counting);
   const example = live && firstExample(live.domains.keys().next().value, live.rules[0]);
-  if (example) logger.info('try it: weir client --address %s %s', localAddress(grpc), example);
+  if (example) logger.info('try it: %s client --address %s %s', command(), localAddress(grpc), example);
 }
 
 function firstExample(domain: string | undefined, rule: { key: string; value: string } | undefined): string | null {
   if (domain === undefined || rule === undefined) return null;
   return `--domain ${domain} --descriptor ${rule.key}=${rule.value || 'something'}`;
+}
+
+/** As it was called: from a checkout there is no `weir` on the PATH. */
+function command(): string {
+  const script = process.argv[1] ?? '';
+  return /\.[jt]s$/.test(script) ? `node ${relative(process.cwd(), script)}` : 'weir';
 }
 
 /** Callers on this machine reach a port that is open on all interfaces by the loopback address. */

@@ -46,6 +46,8 @@ export interface RequestBounds {
   /** Of an entry's key, and of the domain. */
   readonly maxKeyBytes: number;
   readonly maxValueBytes: number;
+  /** Levels inside each other, of unknown groups in protobuf and of JSON; what is asked for takes five. */
+  readonly maxNesting: number;
 }
 
 /** Far above what an honest caller sends; a value of 1 MB passes, as it does in the Go service. */
@@ -54,6 +56,7 @@ export const REQUEST_BOUNDS: RequestBounds = {
   maxEntries: 100,
   maxKeyBytes: 16_384,
   maxValueBytes: 2_097_152,
+  maxNesting: 100,
 };
 
 /** A request that cannot be decided; the message goes to the caller. */

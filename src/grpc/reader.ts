@@ -1,12 +1,10 @@
+import { RequestError } from '../core/request.ts';
 import { decodeText } from './text.ts';
 
 /** The bytes are not a protobuf message. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
-
-/** Groups inside groups, none of which any message here has. The same bound as in protobuf's C++ and Java. */
-export const MAX_GROUP_DEPTH = 100;
 
 const EMPTY_GROUPS: number[] = [];
 
@@ -20,8 +18,10 @@ export class Reader {
   private at = 0;
   private end: number;
   private readonly bytes: Buffer;
+  private readonly maxNesting: number;
 
-  constructor(message: Uint8Array) {
+  constructor(message: Uint8Array, maxNesting: number) {
+    this.maxNesting = maxNesting;
     this.bytes = message instanceof Buffer ? message : Buffer.from(message.buffer, message.byteOffset, message.length);
     this.end = message.length;
   }
@@ -112,7 +112,8 @@ export class Reader {
         this.forward(this.length());
         return;
       case 3:
-        if (groups.length === MAX_GROUP_DEPTH) throw new DecodeError('groups are nested too deep');
+        if (groups.length === this.maxNesting)
+          throw new RequestError(`nested too deep, the limit is ${this.maxNesting}`);
         groups.push(tag >>> 3);
         return;
       case 4:

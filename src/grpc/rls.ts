@@ -31,7 +31,7 @@ const HIGHEST_EXACT = 0x1f_ffff;
  * they breach a bound; bounds are checked before what they bound is built.
  */
 export function decodeRequest(message: Uint8Array, bounds: RequestBounds = REQUEST_BOUNDS): CheckRequest {
-  const reader = new Reader(message);
+  const reader = new Reader(message, bounds.maxNesting);
   const descriptors: Descriptor[] = [];
   let domain = '';
   let hits = 0;

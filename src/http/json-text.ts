@@ -1,3 +1,5 @@
+import { REQUEST_BOUNDS } from '../core/request.ts';
+
 /** JSON as it was written: numbers keep their digits, and members their order. */
 export type JsonNode = null | boolean | string | JsonNumber | readonly JsonNode[] | ReadonlyMap<string, JsonNode>;
 
@@ -9,9 +11,6 @@ export interface JsonNumber {
 export class JsonError extends Error {
   override readonly name = 'JsonError';
 }
-
-/** Deeper nesting is refused; what /json takes has five levels. */
-const MAX_DEPTH = 64;
 
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -33,7 +32,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
  * Reads one JSON value (RFC 8259) with nothing after it. Stricter than JSON.parse: a member named twice, half of a
  * surrogate pair and deep nesting are refused. Members are a Map, so no name means anything to JavaScript.
  */
-export function parseJson(text: string): JsonNode {
+export function parseJson(text: string, maxNesting = REQUEST_BOUNDS.maxNesting): JsonNode {
   let at = 0;
 
   function fail(what: string): never {
@@ -54,7 +53,7 @@ export function parseJson(text: string): JsonNode {
   }
 
   function value(depth: number): JsonNode {
-    if (depth > MAX_DEPTH) fail('nested too deep');
+    if (depth > maxNesting) fail('nested too deep');
     if (accept('{')) return members(depth);
     if (accept('[')) return items(depth);
     if (accept('"')) return string();
@@ -106,7 +105,7 @@ export function parseJson(text: string): JsonNode {
     return hex === '' ? fail('an unknown escape') : String.fromCharCode(Number.parseInt(hex, 16));
   }
 
-  const read = value(0);
+  const read = value(1);
   take(SPACE);
   return at === text.length ? read : fail('something after the value');
 }

@@ -21,7 +21,7 @@ const UNIT_NAMES: ReadonlyMap<string, number> = new Map([
  * unknown fields included, and for what breaches `bounds`.
  */
 export function requestFromJson(text: string, bounds: RequestBounds): CheckRequest {
-  const field = fields(parseJson(text), ['domain', 'descriptors', 'hitsAddend']);
+  const field = fields(parseJson(text, bounds.maxNesting), ['domain', 'descriptors', 'hitsAddend']);
   return {
     domain: string(field('domain'), bounds.maxKeyBytes),
     descriptors: list(field('descriptors'), bounds.maxDescriptors).map((node) => descriptor(node, bounds)),

@@ -196,7 +196,7 @@ describe('decodeRequest', () => {
   });
 
   describe('bounds', () => {
-    const bounds = { maxDescriptors: 2, maxEntries: 3, maxKeyBytes: 4, maxValueBytes: 5 };
+    const bounds = { maxDescriptors: 2, maxEntries: 3, maxKeyBytes: 4, maxValueBytes: 5, maxNesting: 100 };
     const read = (message: Buffer) => () => decodeRequest(message, bounds);
     const descriptor = (...parts: Buffer[]) => bytes(2, ...parts);
     const entry = (key: string, value: string) => bytes(1, bytes(1, key), bytes(2, value));

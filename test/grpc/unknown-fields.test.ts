@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { DecodeError, MAX_GROUP_DEPTH } from '../../src/grpc/reader.ts';
+import { REQUEST_BOUNDS, RequestError } from '../../src/core/request.ts';
+import { DecodeError } from '../../src/grpc/reader.ts';
 import { decodeRequest } from '../../src/grpc/rls.ts';
 import { bytes, group, number, varint } from './wire.ts';
 
@@ -38,14 +39,17 @@ describe('fields that decodeRequest does not know', () => {
     expect(decodeRequest(Buffer.concat([number(1, 5), bytes(3, 'x')]))).to.deep.equal(decodeRequest(new Uint8Array()));
   });
 
-  it(`skips groups nested ${MAX_GROUP_DEPTH} deep and refuses one more`, () => {
+  it(`skips groups nested ${REQUEST_BOUNDS.maxNesting} deep and refuses one more`, () => {
     const nested = (depth: number): Buffer => {
       let inner: Buffer = Buffer.alloc(0);
       for (let i = 0; i < depth; i++) inner = group(9, inner);
       return inner;
     };
-    expect(decodeRequest(nested(MAX_GROUP_DEPTH)).domain).to.equal('');
-    expect(() => decodeRequest(nested(MAX_GROUP_DEPTH + 1))).to.throw(DecodeError, 'nested too deep');
+    expect(decodeRequest(nested(REQUEST_BOUNDS.maxNesting)).domain).to.equal('');
+    expect(() => decodeRequest(nested(REQUEST_BOUNDS.maxNesting + 1))).to.throw(
+      RequestError,
+      'nested too deep, the limit is 100',
+    );
   });
 
   it('refuses a group that never ends, ends as another, or was not begun', () => {

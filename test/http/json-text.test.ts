@@ -76,7 +76,7 @@ describe('strict JSON', () => {
     'a plus sign': '+1',
     nothing: '',
     'only space': ' \n',
-    'nesting of 100 levels': '['.repeat(100) + ']'.repeat(100),
+    'nesting of 101 levels': '['.repeat(101) + ']'.repeat(101),
     'nesting of 1,000,000 levels': '['.repeat(1_000_000),
   };
   for (const [what, text] of Object.entries(refused)) {

@@ -9,7 +9,7 @@ import type { Limiter } from '../../src/limiter.ts';
 import { charged, counted, decision, free, hit, rule, ruleset, UNKNOWN_DOMAIN } from '../telemetry/decisions.ts';
 import { type Ask, fetchFrom, type Got } from './client.ts';
 
-const BOUNDS = { maxDescriptors: 10, maxEntries: 10, maxKeyBytes: 100, maxValueBytes: 100 };
+const BOUNDS = { maxDescriptors: 10, maxEntries: 10, maxKeyBytes: 100, maxValueBytes: 100, maxNesting: 100 };
 const SET = ruleset(['shop']);
 const TWO = rule('shop.k', { name: 'two', limit: { requestsPerUnit: 2, unit: 'hour' } });
 const two = hit(1, { limit: TWO.limit! });

@@ -3,7 +3,7 @@ import { MAX_HITS } from '../../src/core/request.ts';
 import { JsonError } from '../../src/http/json-text.ts';
 import { requestFromJson } from '../../src/http/proto-json.ts';
 
-const BOUNDS = { maxDescriptors: 3, maxEntries: 2, maxKeyBytes: 10, maxValueBytes: 20 };
+const BOUNDS = { maxDescriptors: 3, maxEntries: 2, maxKeyBytes: 10, maxValueBytes: 20, maxNesting: 100 };
 const read = (text: string) => requestFromJson(text, BOUNDS);
 const hitsOf = (written: string) => read(`{"hitsAddend":${written}}`).hits;
 const descriptorOf = (written: string) => read(`{"descriptors":[${written}]}`).descriptors[0]!;
