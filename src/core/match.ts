@@ -130,7 +130,7 @@ function detailedText(rule: Rule, entry: Entry, shares: boolean): string {
   return shares ? plainText(entry) : `${entry.key}_${entry.value}`;
 }
 
-/** A rule with the star in its key keeps its own text unless it says value_to_metric, or every caller's key made a series. */
+/** Without value_to_metric a star in the key stays as written, or every key that a caller makes up were a series. */
 function levelText(rule: Rule, entry: Entry): string {
   const fixed = rule.shareThreshold || !rule.valueToMetric || (rule.value !== '' && !rule.value.includes('*'));
   return fixed ? rule.text : plainText(entry);

@@ -206,6 +206,7 @@ describe('match of wildcards', () => {
     ['**', ['', 'ab'], []],
     ['a**b', ['ab', 'axb'], ['a', 'b']],
     ['/api*v1', ['/apiv1', '/api/x/v1'], ['/api/v2']],
+    ['a*bc*c', ['abcc', 'abcbcc'], ['abc', 'abcb']],
     ['a*b*c', ['abc', 'abbc', 'abcbc'], ['ac', 'acb']],
   ];
   for (const [pattern, yes, no] of globs) {
