@@ -89,7 +89,7 @@ describe('weir serve', function () {
         return lines.at(-1)?.startsWith('try it') && lines.join('\n');
       });
       expect(said).to.include(`from ${path} (--rules)`);
-      expect(said).to.include('rules: 1 in 1 domains');
+      expect(said).to.match(/^rules: 1 limits? in 1 domains?, from/m);
       expect(said).to.include('no effect here: USE_STATSD');
       expect(said).to.include(
         `try it: weir client --address ${running.grpc} --domain shop --descriptor user=something`,
