@@ -12,9 +12,9 @@ import { RULES } from './rules.ts';
 import { encode, type WireMessage, wireMessage } from './wire-request.ts';
 
 /** Requests in all: half of them for each store, and of those one in four for /json. */
-const RUNS = Number(process.env.FUZZ_RUNS ?? 10_000);
+const RUNS = Number(process.env.FUZZ_RUNS || (process.env.SOAK === '1' ? 100_000 : 10_000));
 /** Set it to the seed that a failure tells. */
-const SEED = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = Number(process.env.FUZZ_SEED || Math.floor(Math.random() * 2 ** 31));
 const CHUNK = 500;
 const IN_FLIGHT = 64;
 const SERIES_BOUND = 100;

@@ -28,7 +28,9 @@ if (!suites || suites.length === 0) {
 const needsAny = (without: string, names: readonly string[]): boolean =>
   !isOn(without) && suites.some(({ name }) => names.includes(name));
 const missing = [
-  needsAny('WITHOUT_REDIS', ['unit', 'foreign', 'oracle on Redis', 'e2e', 'bench', 'soak']) ? installed(REDIS) : '',
+  needsAny('WITHOUT_REDIS', ['unit', 'service', 'foreign', 'oracle on Redis', 'e2e', 'bench', 'soak'])
+    ? installed(REDIS)
+    : '',
   needsAny('WITHOUT_ENVOY', ['e2e']) ? envoyInstalled() : '',
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');

@@ -53,7 +53,7 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['e2e', 'foreign', 'soak'];
+const APART = ['service', 'edge', 'e2e', 'foreign', 'soak'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -64,6 +64,12 @@ export const TEST: readonly Suite[] = [
   {
     name: 'unit',
     commands: mocha(...APART.flatMap((folder) => ['--ignore', `test/${folder}/**`]), 'test/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 240,
+  },
+  {
+    name: 'service',
+    commands: mocha('test/service/**/*.test.ts', 'test/edge/**/*.test.ts'),
     counted: 'mocha',
     deadlineSeconds: 240,
   },
