@@ -91,9 +91,8 @@ describe('weir serve', function () {
       expect(said).to.include(`from ${path} (--rules)`);
       expect(said).to.match(/^rules: 1 limits? in 1 domains?, from/m);
       expect(said).to.include('no effect here: USE_STATSD');
-      expect(said).to.include(
-        `try it: weir client --address ${running.grpc} --domain shop --descriptor user=something`,
-      );
+      expect(said).to.include(` client --address ${running.grpc} --domain shop --descriptor user=something`);
+      expect(said).to.match(/^try it: /m);
       const counting = running.log().find(({ msg }) => msg.startsWith('counting in memory'));
       expect(counting?.level).to.be.oneOf(['warn', 40]);
     });
