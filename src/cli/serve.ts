@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import { type App, app } from '../app.ts';
+import type { Ruleset } from '../core/ruleset.ts';
 import { type ReadSettings, readSettings, SettingsError } from '../settings.ts';
 
 /** `weir serve`: exit code 0 after SIGTERM, SIGINT or SIGHUP, 1 when it could not start, 2 for wrong settings. */
@@ -43,6 +44,9 @@ function stopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
+/** Nothing that a shell or the client reads in its own way. */
+const PLAIN_WORD = /^[\w./:@-]+$/;
+
 function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored }: ReadSettings): void {
   const { grpc, ...others } = addresses();
   if (ignored.length > 0) {
@@ -52,22 +56,36 @@ function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored
   logger.info('serving: grpc %s, %s', grpc, doors.join(', '));
   const live = rules.loaded()?.ruleset;
   const limits = live?.rules.filter(({ limit, unlimited }) => limit !== null || unlimited).length ?? 0;
-  logger.info('rules: %d limits in %d domains, from %s', limits, live?.domains.size ?? 0, places.rules);
+  const counts = `${plural(limits, 'limit')} in ${plural(live?.domains.size ?? 0, 'domain')}`;
+  logger.info('rules: %s, from %s', counts, places.rules);
   if (places.counting.startsWith('Redis')) logger.info('counting in %s', places.counting);
   else logger.warn('counting in %s: other instances do not see it, and it is gone at a restart', places.counting);
-  const example = live && firstExample(live.domains.keys().next().value, live.rules[0]);
+  const example = live === undefined ? null : firstExample(live);
   if (example) logger.info('try it: %s client --address %s %s', command(), localAddress(grpc), example);
 }
 
-function firstExample(domain: string | undefined, rule: { key: string; value: string } | undefined): string | null {
-  if (domain === undefined || rule === undefined) return null;
-  return `--domain ${domain} --descriptor ${rule.key}=${rule.value || 'something'}`;
+function plural(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** The first limit at the top of a domain that can be asked for in plain words. */
+function firstExample({ domains }: Ruleset): string | null {
+  for (const [name, { root }] of domains) {
+    for (const [key, { any, exact }] of root.byKey) {
+      const rule = [any, ...exact.values()].find((each) => each !== null && each.limit !== null);
+      const value = rule?.value || 'something';
+      if (rule && [name, key, value].every((word) => PLAIN_WORD.test(word))) {
+        return `--domain ${name} --descriptor ${key}=${value}`;
+      }
+    }
+  }
+  return null;
 }
 
 /** As it was called: from a checkout there is no `weir` on the PATH. */
 function command(): string {
   const script = process.argv[1] ?? '';
-  return /\.[jt]s$/.test(script) ? `node ${relative(process.cwd(), script)}` : 'weir';
+  return script.endsWith('.js') ? `node ${relative(process.cwd(), script)}` : 'weir';
 }
 
 /** Callers on this machine reach a port that is open on all interfaces by the loopback address. */

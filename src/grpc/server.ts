@@ -70,6 +70,8 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
     const closed = new Promise((resolve) => listener.close(resolve));
     // Cutting a socket makes its calls UNAVAILABLE, which callers retry. The drain's own cut would make them CANCELLED.
     injector.drain(2 * drainTimeoutMs);
+    // Who has not said a word has no call to lose, and would hold the stop up to its deadline.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
     const force = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, drainTimeoutMs);

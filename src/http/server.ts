@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Part } from '../core/ports.ts';
 import { type HttpHandler, type HttpReply, TEXT, textReply } from './exchange.ts';
@@ -61,6 +61,7 @@ export function httpServer(options: HttpServerOptions): HttpServer {
   const onError = options.onError ?? (() => undefined);
   /** Answers that are not out yet, by connection, in the order of their requests. */
   const underWay = new Map<Duplex, Set<ServerResponse>>();
+  const sockets = new Set<Socket>();
   let server: Server | null = null;
   let stopping: Promise<void> | null = null;
 
@@ -119,6 +120,10 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     made.maxConnections = bounds.maxConnections;
     made.on('request', (request, response) => void serve(request, response));
     made.on('clientError', refuse);
+    made.on('connection', (socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
     await new Promise<void>((listening, failed) => {
       made.once('error', (error) => {
         const where = `${options.host || '*'}:${options.port}`;
@@ -140,6 +145,8 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     // Answers from now on close their connection; one that was just being written leaves it idle.
     const sweep = setInterval(() => closing.closeIdleConnections(), 50);
     closing.closeIdleConnections();
+    // Who has not said a word has no answer to lose; to Node such a connection is not idle.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
     await closed;
     clearTimeout(late);
     clearInterval(sweep);

@@ -89,7 +89,7 @@ describe('weir serve', function () {
         return lines.at(-1)?.startsWith('try it') && lines.join('\n');
       });
       expect(said).to.include(`from ${path} (--rules)`);
-      expect(said).to.match(/^rules: 1 limits? in 1 domains?, from/m);
+      expect(said).to.match(/^rules: 1 limit in 1 domain, from/m);
       expect(said).to.include('no effect here: USE_STATSD');
       expect(said).to.include(` client --address ${running.grpc} --domain shop --descriptor user=something`);
       expect(said).to.match(/^try it: /m);

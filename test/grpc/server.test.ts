@@ -235,7 +235,7 @@ describe('grpcServer', () => {
   });
 
   it('stops though a connected client says nothing', async () => {
-    await start({ drainTimeoutMs: 50 });
+    await start({ drainTimeoutMs: 60_000 });
     const { host, port } = server.address()!;
     const silent = createConnection({ host, port });
     silent.resume();

@@ -186,6 +186,16 @@ describe('http server', () => {
     await server.stop();
   });
 
+  it('does not wait for a connection that never said a word when it stops', async () => {
+    const server = await served({ stopTimeoutMs: 60_000 });
+    const silent = connect(portOf(server), '127.0.0.1').resume();
+    const closed = new Promise((done) => silent.once('close', done));
+    // An answer on a later connection shows that the silent one was accepted.
+    expect((await fetchFrom(server, '/echo')).status).to.equal(200);
+    await server.stop();
+    await closed;
+  });
+
   it('stops without having started', async () => {
     await httpServer({ name: 'never', host: '127.0.0.1', port: 0, routes: {} }).stop();
   });
