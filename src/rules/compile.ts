@@ -1,6 +1,7 @@
 import type { Problem, RulesDocument } from '../core/ports.ts';
-import type { Domain, KeyRules, Level, Limit, Position, Rule, Ruleset, Wildcard } from '../core/ruleset.ts';
+import type { Domain, Limit, Position, Rule, Ruleset } from '../core/ruleset.ts';
 import { isUnit, UNIT_SECONDS, type Unit } from '../core/unit.ts';
+import { closed, type OpenLevel, openLevel, place } from './level.ts';
 import { type LimitDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
 import { Problems } from './problem.ts';
 import { nearest } from './schema.ts';
@@ -32,23 +33,13 @@ export function compile(documents: readonly RulesDocument[], options: CompileOpt
   return problems.all.length === 0 ? { ok: true, ruleset: compiler.ruleset() } : { ok: false, problems: problems.all };
 }
 
-interface OpenKey extends KeyRules {
-  readonly exact: Map<string, Rule>;
-  readonly wildcards: Wildcard[];
-  any: Rule | null;
-}
-
-/** A level while rules are added to it. */
-interface OpenLevel extends Level {
-  readonly byKey: Map<string, OpenKey>;
-  readonly starKeys: Wildcard[];
-  /** Every `key_value` of the level: two that read the same are one rule written twice. */
+/** A level, and every `key_value` in it: two that read the same are one rule written twice. */
+interface CheckedLevel extends OpenLevel {
   readonly texts: Map<string, Position>;
-  stars: number;
 }
 
 interface OpenDomain extends Domain {
-  readonly root: OpenLevel;
+  readonly root: CheckedLevel;
   readonly at: Position;
 }
 
@@ -84,7 +75,7 @@ class Compiler {
       // Its rules are still checked, each on its own.
       domain = undefined;
     }
-    if (domain === undefined || file.domain === '') domain = { name: file.domain, root: openLevel(), at };
+    if (domain === undefined || file.domain === '') domain = { name: file.domain, root: checkedLevel(), at };
     if (file.domain !== '' && !this.#domains.has(file.domain)) this.#domains.set(file.domain, domain);
     this.#addRules(document, file.descriptors, domain.root, { path: file.domain, metricVaries: false });
   }
@@ -96,14 +87,14 @@ class Compiler {
     return { generation: this.#options.generation, domains, rules: this.#rules };
   }
 
-  #addRules(document: ParsedDocument, drafts: readonly RuleDraft[], level: OpenLevel, above: Above): void {
+  #addRules(document: ParsedDocument, drafts: readonly RuleDraft[], level: CheckedLevel, above: Above): void {
     for (const draft of drafts) {
       if (this.#problems.full) return;
       this.#addRule(document, draft, level, above);
     }
   }
 
-  #addRule(document: ParsedDocument, draft: RuleDraft, level: OpenLevel, above: Above): void {
+  #addRule(document: ParsedDocument, draft: RuleDraft, level: CheckedLevel, above: Above): void {
     const text = draft.value === '' ? draft.key : `${draft.key}_${draft.value}`;
     const path = `${above.path}.${text}`;
     const at = positionOf(document, draft.node.at);
@@ -112,7 +103,7 @@ class Compiler {
     const metricVaries = above.metricVaries || draft.value_to_metric || draft.share_threshold;
     // Parents come before their children in the list, and are made after them.
     const slot = this.#rules.push(undefined as unknown as Rule) - 1;
-    const below = draft.descriptors.length === 0 ? null : openLevel();
+    const below = draft.descriptors.length === 0 ? null : checkedLevel();
     if (below !== null) this.#addRules(document, draft.descriptors, below, { path, metricVaries });
     const limit = draft.rate_limit;
     const rule: Rule = {
@@ -139,7 +130,7 @@ class Compiler {
   }
 
   /** In the order of the Go service's own checks. */
-  #checkRule(document: ParsedDocument, draft: RuleDraft, text: string, path: string, level: OpenLevel): void {
+  #checkRule(document: ParsedDocument, draft: RuleDraft, text: string, path: string, level: CheckedLevel): void {
     const { source } = document;
     const refuse = (at: number, message: string, hint = ''): void => this.#problems.add(source, at, message, hint);
     if (draft.key === '') {
@@ -203,27 +194,6 @@ function positionOf({ source }: ParsedDocument, at: number): Position {
   return { file: source.file, ...source.place(at) };
 }
 
-function openLevel(): OpenLevel {
-  return { byKey: new Map(), starKeys: [], texts: new Map(), stars: 0 };
-}
-
-/** Without what only the compiler needs, so that it can be collected. */
-function closed({ byKey, starKeys }: OpenLevel): Level {
-  return { byKey, starKeys };
-}
-
-/** A wildcard stands among the exact rules too: a value that reads like the pattern itself is an exact match. */
-function place(rule: Rule, level: OpenLevel): void {
-  let rules = level.byKey.get(rule.key);
-  if (rules === undefined) {
-    rules = { exact: new Map(), wildcards: [], any: null };
-    level.byKey.set(rule.key, rules);
-  }
-  if (rule.value === '') rules.any = rule;
-  else rules.exact.set(rule.value, rule);
-  if (rule.key.includes('*')) {
-    level.starKeys.push({ rule, order: level.stars++, literals: rule.text.split('*') });
-  } else if (rule.value.includes('*')) {
-    rules.wildcards.push({ rule, order: level.stars++, literals: rule.value.split('*') });
-  }
+function checkedLevel(): CheckedLevel {
+  return { ...openLevel(), texts: new Map() };
 }

@@ -1,19 +1,7 @@
 import { expect } from 'chai';
-import type { LoadReport, Problem, RulesDocument } from '../../src/core/ports.ts';
-import { type RulesLoader, type RulesSource, rulesLoader } from '../../src/rules/loader.ts';
-
-/** A source that gives what the test hands it. */
-function handSource(first: readonly RulesDocument[]): RulesSource & { stops: number } {
-  const source = {
-    name: 'hand',
-    stops: 0,
-    onDocuments: (_: readonly RulesDocument[]) => {},
-    onUnreadable: (_: readonly Problem[]) => {},
-    start: async () => source.onDocuments(first),
-    stop: async () => void source.stops++,
-  };
-  return source;
-}
+import type { LoadReport, RulesDocument } from '../../src/core/ports.ts';
+import { type RulesLoader, rulesLoader } from '../../src/rules/loader.ts';
+import { handSource } from './hand-source.ts';
 
 const file = (text: string, name = 'a.yaml'): RulesDocument => ({ name, text });
 const GOOD = [file('domain: one\n')];

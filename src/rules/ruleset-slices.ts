@@ -1,0 +1,118 @@
+import type { Domain, Json, JsonObject, Level, Limit, Rule, Ruleset } from '../core/ruleset.ts';
+import { closed, type OpenLevel, openLevel, place, rulesOf } from './level.ts';
+
+/** Rules of one slice: few enough to be cloned and placed in some milliseconds. */
+const SLICE_RULES = 1_000;
+
+/** A part of a ruleset as plain data: between threads a clone loses what is shared, frozen or without prototype. */
+export interface Slice {
+  /** The names of all domains; the same in every slice. */
+  readonly domains: readonly string[];
+  /** Those that no slice before had. */
+  readonly limits: readonly Limit[];
+  readonly rows: readonly Row[];
+}
+
+interface Row {
+  /** The place in the list of rules of the one above, or for a rule at the root -1 minus the place of its domain. */
+  readonly parent: number;
+  /** The place of its limit among all of the slices, -1 for none. */
+  readonly limit: number;
+  /** Without limit and children. */
+  readonly rule: Rule;
+}
+
+/** A whole ruleset, in file order; at least one slice. */
+export function* slicesOf({ domains, rules }: Ruleset): Generator<Slice> {
+  const parents = parentsOf([...domains.values()], rules);
+  const places = new Map<Limit, number>();
+  for (let from = 0; from === 0 || from < rules.length; from += SLICE_RULES) {
+    const limits: Limit[] = [];
+    const rows = rules.slice(from, from + SLICE_RULES).map((rule): Row => {
+      if (rule.limit !== null && !places.has(rule.limit)) {
+        places.set(rule.limit, places.size);
+        limits.push(rule.limit);
+      }
+      const limit = rule.limit === null ? -1 : places.get(rule.limit)!;
+      return { parent: parents.get(rule)!, limit, rule: { ...rule, limit: null, children: null } };
+    });
+    yield { domains: [...domains.keys()], limits, rows };
+  }
+}
+
+function parentsOf(domains: readonly Domain[], rules: readonly Rule[]): ReadonlyMap<Rule, number> {
+  const parents = new Map<Rule, number>();
+  const claim = (level: Level, parent: number): void => {
+    for (const rule of rulesOf(level)) parents.set(rule, parent);
+  };
+  for (const [i, { root }] of domains.entries()) claim(root, -1 - i);
+  for (const [i, { children }] of rules.entries()) if (children !== null) claim(children, i);
+  return parents;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Puts slices together, in their order. */
+export interface Assembly {
+  add(slice: Slice): void;
+  ruleset(generation: number): Ruleset;
+}
+
+export function assembly(): Assembly {
+  const roots = new Map<string, OpenLevel>();
+  const below = new Map<number, OpenLevel>();
+  const limits: Limit[] = [];
+  const rules: Mutable<Rule>[] = [];
+  const texts = new Map<string, string>();
+
+  /** Names that nearly every rule has are kept once. */
+  function once(text: string): string {
+    const kept = texts.get(text);
+    if (kept === undefined) texts.set(text, text);
+    return kept ?? text;
+  }
+
+  function levelBelow(parent: number, domains: readonly string[]): OpenLevel {
+    if (parent < 0) return roots.get(domains[-1 - parent]!)!;
+    let level = below.get(parent);
+    if (level === undefined) {
+      level = openLevel();
+      below.set(parent, level);
+      rules[parent]!.children = closed(level);
+    }
+    return level;
+  }
+
+  return {
+    add(slice) {
+      for (const name of slice.domains) if (!roots.has(name)) roots.set(name, openLevel());
+      for (const limit of slice.limits) limits.push(Object.freeze(limit));
+      for (const { parent, limit, rule } of slice.rows) {
+        const whole: Mutable<Rule> = rule;
+        whole.key = once(rule.key);
+        whole.limit = limit < 0 ? null : limits[limit]!;
+        whole.metadata = rule.metadata === null ? null : frozenObject(rule.metadata);
+        whole.at = { ...rule.at, file: once(rule.at.file) };
+        rules.push(whole);
+        place(whole, levelBelow(parent, slice.domains));
+      }
+    },
+    ruleset: (generation) => ({
+      generation,
+      domains: new Map([...roots].map(([name, root]): [string, Domain] => [name, { name, root: closed(root) }])),
+      rules,
+    }),
+  };
+}
+
+/** As the parser makes it: without prototype, frozen to its depth. */
+function frozenObject(object: JsonObject): JsonObject {
+  const frozen: Record<string, Json> = Object.create(null);
+  for (const [key, value] of Object.entries(object)) frozen[key] = frozenValue(value);
+  return Object.freeze(frozen);
+}
+
+function frozenValue(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value;
+  return Array.isArray(value) ? Object.freeze(value.map(frozenValue)) : frozenObject(value as JsonObject);
+}
