@@ -33,7 +33,7 @@ export function writeResults(): void {
 
 Made by \`make soak\`. Commit ${commit.trim()}, ${new Date().toISOString().slice(0, 10)}, ${machine}.
 
-RSS is the resident memory of the process as the system tells it. `make soak` also sends 100,000 random requests
+RSS is the resident memory of the process as the system tells it. \`make soak\` also sends 100,000 random requests
 (test/edge) and tries each law 10,000 times (test/laws).
 
 | what | figure |
