@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import { getHeapStatistics } from 'node:v8';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import type { Problem, RulesDocument } from '../core/ports.ts';
 import type { Compiled, CompileOptions } from './compile.ts';
@@ -29,10 +30,10 @@ export interface Compilation {
   end(): Promise<void>;
 }
 
-/** Three times what 64 MB of rules need, the most that is read from files. */
-const HEAP_MB = 4_096;
+/** As much as Node allows itself here, which follows the memory of the machine; 10 MB of rules need close to 1 GB. */
+const HEAP_MB = Math.round(getHeapStatistics().heap_size_limit / 1_048_576);
 /** Room for the young: nearly all that the reading makes lives until its end, and copying it about costs the most. */
-const YOUNG_MB = 192;
+const YOUNG_MB = 96;
 
 const FROM_SOURCE = import.meta.url.endsWith('.ts');
 const ENTRY = new URL(`./compile-worker${FROM_SOURCE ? '.ts' : '.js'}`, import.meta.url);
