@@ -68,14 +68,12 @@ function plural(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
 
-/** The first limit at the top of a domain that can be asked for in plain words. */
+/** The first limit at the top of a domain that is for every value: values in rules may be secrets. */
 function firstExample({ domains }: Ruleset): string | null {
   for (const [name, { root }] of domains) {
-    for (const [key, { any, exact }] of root.byKey) {
-      const rule = [any, ...exact.values()].find((each) => each !== null && each.limit !== null);
-      const value = rule?.value || 'something';
-      if (rule && [name, key, value].every((word) => PLAIN_WORD.test(word))) {
-        return `--domain ${name} --descriptor ${key}=${value}`;
+    for (const [key, { any }] of root.byKey) {
+      if (any !== null && any.limit !== null && PLAIN_WORD.test(name) && PLAIN_WORD.test(key)) {
+        return `--domain ${name} --descriptor ${key}=something`;
       }
     }
   }
