@@ -66,7 +66,7 @@ export function app(read: ReadSettings): App {
   });
 
   const { grpc, http } = doors;
-  const everything = parts([...counted.parts, loader, ...Object.values(http), grpc, doctor], {
+  const everything = parts([...counted.parts, ...Object.values(http), grpc, loader, doctor], {
     stopTimeoutMs: settings.drainTimeoutMs + CLOSE_TIMEOUT_MS,
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
   });
@@ -180,6 +180,7 @@ function doorsOf(settings: Settings, { decider, doctor, history, measured, told 
       port: settings.port,
       routes: { '/json': jsonHandler(answering), ...doctor.routes, '/metrics': exposition },
       maxBodyBytes: settings.maxMessageBytes,
+      stopTimeoutMs: settings.drainTimeoutMs,
       onError: onBug,
     }),
     admin: httpServer({

@@ -77,3 +77,17 @@ export const WITHOUT_EFFECT: readonly string[] = [
   'XDS_CLIENT_BACKOFF_RANDOM_FACTOR',
   'XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES',
 ];
+
+/**
+ * Names whose value asks for something that must not be quietly left out: without it weir would speak plain text where
+ * TLS was asked for, or have no rules.
+ */
+export const NOT_YET: Readonly<Record<string, { readonly asks: (value: string) => boolean; readonly why: string }>> = {
+  CONFIG_TYPE: { asks: (value) => value.toUpperCase() !== 'FILE', why: 'only FILE is supported yet' },
+  GRPC_SERVER_USE_TLS: { asks: isTrue, why: 'TLS on the gRPC port is not supported yet' },
+  REDIS_TLS: { asks: isTrue, why: 'TLS to Redis is not supported yet' },
+};
+
+function isTrue(value: string): boolean {
+  return /^(1|t|true)$/i.test(value);
+}

@@ -21,7 +21,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 };
 
 /** A timer of Node that is set for more than 2^31-1 ms, which is 24 days, rings at once. */
-const MOST_HOURS = 500;
+const MOST_HOURS = 250;
 
 /** `1h30m`, `150us`, `0.5s`, or a bare 0; in milliseconds. Negative durations have no use here and are refused. */
 export function goDurationMs(text: string): number {

@@ -1,38 +1,40 @@
 #!/usr/bin/env node
-import { check } from './cli/check.ts';
-import { client } from './cli/client.ts';
-import { serve } from './cli/serve.ts';
-import { settingsHelp } from './settings.ts';
+import { CHECK_HELP, check } from './cli/check.ts';
+import { CLIENT_HELP, client } from './cli/client.ts';
+import { SERVE_HELP, serve } from './cli/serve.ts';
 import { VERSION } from './version.ts';
 
-/** A command answers its exit code: 0 done, 1 the answer is no, 2 it was not understood or could not be done. */
-type Command = (args: readonly string[]) => Promise<number>;
+interface Command {
+  /** Answers the exit code: 0 done, 1 the answer is no, 2 it was not understood or could not be done. */
+  readonly run: (args: readonly string[]) => Promise<number>;
+  /** The first line is what `weir --help` shows of it. */
+  readonly help: string;
+}
 
-const COMMANDS: Readonly<Record<string, Command>> = { serve, check, client };
-
-const HELP = `weir ${VERSION}: a gRPC rate-limit decision service that speaks Envoy's ratelimit v3 API
-
-  weir serve [settings]                  decide until SIGTERM
-  weir check PATH... [--merge-domain-config]
-                                         say what is wrong with rules; exit 1 if anything is
-  weir client --domain d --descriptor key=value[,key=value] [--hits n] [--address host:port]
-                                         ask once and print the answer
-  weir --version
-
-Settings of serve are flags, or environment variables of the same name in capitals with underscores
-(--grpc-port is GRPC_PORT). Flags win over the environment, the environment over the defaults in brackets.
-${settingsHelp()}
-`;
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: { run: serve, help: SERVE_HELP },
+  check: { run: check, help: CHECK_HELP },
+  client: { run: client, help: CLIENT_HELP },
+};
 
 async function main([name = '', ...args]: readonly string[]): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if ([name, ...args].includes('--help') || name === 'help') return print(process.stdout, HELP, 0);
+  if (command !== undefined)
+    return args.includes('--help') ? print(process.stdout, command.help, 0) : command.run(args);
+  if (name === '--help' || name === 'help') return print(process.stdout, overview(), 0);
   if (name === '--version') return print(process.stdout, `${VERSION}\n`, 0);
-  if (command === undefined) {
-    const wrong = name === '' ? 'a command is missing' : `there is no command ${JSON.stringify(name)}`;
-    return print(process.stderr, `weir: ${wrong}; weir --help lists them\n`, 2);
-  }
-  return command(args);
+  const wrong = name === '' ? 'a command is missing' : `there is no command ${JSON.stringify(name)}`;
+  return print(process.stderr, `weir: ${wrong}; weir --help lists them\n`, 2);
+}
+
+function overview(): string {
+  const lines = Object.values(COMMANDS).map(({ help }) => `  ${help.split('\n', 1)[0]}`);
+  return `weir ${VERSION}: a gRPC rate-limit decision service that speaks Envoy's ratelimit v3 API
+
+${lines.join('\n')}
+
+weir COMMAND --help tells all of it; weir --version tells the version.
+`;
 }
 
 function print(stream: NodeJS.WriteStream, text: string, exitCode: number): number {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { REQUEST_BOUNDS } from './core/request.ts';
-import { WITHOUT_EFFECT } from './go-names.ts';
+import { NOT_YET, WITHOUT_EFFECT } from './go-names.ts';
 import { goBoolean, goDurationMs, hostAndPort, integerBetween, numberBetween, oneOf } from './go-values.ts';
 
 /** One knob. The flag is the environment name in lower case with dashes. */
@@ -29,6 +29,13 @@ function inGroup<T extends Record<string, object>>(group: string, settings: T) {
   const named = Object.entries(settings).map(([name, setting]) => [name, { ...setting, group }]);
   return Object.fromEntries(named) as { readonly [K in keyof T]: T[K] & { readonly group: string } };
 }
+/** A time that is up at once makes every call fail. */
+const atLeastOneMs = (value: string): number => {
+  const ms = goDurationMs(value);
+  if (ms < 1) throw new Error('expected a duration of at least 1ms');
+  return ms;
+};
+
 const bool = (env: string, fallback: boolean, doc: string) =>
   setting(env, 'true|false', String(fallback), goBoolean, doc);
 const duration = (env: string, fallback: string, doc: string) => setting(env, 'duration', fallback, goDurationMs, doc);
@@ -106,9 +113,11 @@ export const SETTINGS = {
     ),
     redisAuth: setting('REDIS_AUTH', 'secret', '', optionalText, 'password, or user:password.'),
     redisConnectTimeoutMs: duration('REDIS_TIMEOUT', '10s', 'How long connecting may take.'),
-    redisCommandTimeoutMs: duration(
+    redisCommandTimeoutMs: setting(
       'REDIS_COMMAND_TIMEOUT',
+      'duration',
       '100ms',
+      atLeastOneMs,
       'How long an answer may take; then the call fails.',
     ),
     redisHealthCheck: bool(
@@ -134,7 +143,7 @@ export const SETTINGS = {
       'MEMORY_MAX_KEYS',
       'number',
       '1000000',
-      atLeastOne,
+      integerBetween(1, 16_000_000),
       'Counters in the memory store; then the least recently used goes.',
     ),
     keyPrefix: setting('CACHE_KEY_PREFIX', 'text', '', text, 'Goes before every counter key.'),
@@ -289,6 +298,9 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
       const where = flag === undefined ? setting.env : `--${flagOf(setting)}`;
       wrong.push(`${where}: ${(error as Error).message}`);
     }
+  }
+  for (const [name, { asks, why }] of Object.entries(NOT_YET)) {
+    if (env[name] && asks(env[name])) wrong.push(`${name}: ${why}`);
   }
   if (wrong.length > 0) throw new SettingsError(wrong);
   return {

@@ -15,6 +15,14 @@ export interface CheckOptions {
   readonly err?: Out;
 }
 
+export const CHECK_HELP = `weir check PATH...               say what is wrong with rules
+
+  PATH is a rules file, or a directory of them; all paths together are one set.
+  --merge-domain-config             files of one domain add up, in the order of their names
+
+Exit code: 0 all is well, 1 there are problems, 2 it was called wrongly.
+`;
+
 const MERGE_FLAGS = ['--merge-domain-config', '--merge-domain-configs'];
 
 /**

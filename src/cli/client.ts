@@ -24,6 +24,18 @@ export interface Question {
   readonly timeoutMs: number;
 }
 
+export const CLIENT_HELP = `weir client --domain D ...       ask once and print the answer
+
+  --domain NAME                     the domain to ask
+  --descriptor KEY=VALUE[,KEY=VALUE]
+                                    its entries; may come again for more descriptors; \\, is a comma in a value
+  --hits N                          how many to charge [1]; 0 only looks
+  --address HOST:PORT               where weir is [127.0.0.1:8081]
+  --timeout-ms N                    how long to wait [2000]
+
+Exit code: 0 OK, 1 OVER_LIMIT, 2 no answer.
+`;
+
 const DEFAULT_ADDRESS = '127.0.0.1:8081';
 const DEFAULT_TIMEOUT_MS = 2000;
 const UINT32_MAX = 0xffff_ffff;
@@ -53,7 +65,10 @@ export async function client(
 export async function ask({ address, domain, descriptors, hits, timeoutMs }: Question): Promise<RateLimitResponse> {
   const request = {
     domain,
-    descriptors: descriptors.map(parseDescriptor),
+    // A request's own 0 means that nothing was said; a descriptor's 0 looks.
+    descriptors: descriptors
+      .map(parseDescriptor)
+      .map((each) => (hits === 0 ? { ...each, hitsAddend: { value: '0' } } : each)),
     ...(hits === undefined ? {} : { hitsAddend: hits }),
   };
   const rls: RlsClient = rlsClient(address, { timeoutMs });

@@ -1,7 +1,14 @@
 import { relative } from 'node:path';
 import { type App, app } from '../app.ts';
 import type { Ruleset } from '../core/ruleset.ts';
-import { type ReadSettings, readSettings, SettingsError } from '../settings.ts';
+import { type ReadSettings, readSettings, SettingsError, settingsHelp } from '../settings.ts';
+
+export const SERVE_HELP = `weir serve [settings]            decide until SIGTERM
+
+Settings are flags, or environment variables of the same name in capitals with underscores (--grpc-port is GRPC_PORT).
+Flags win over the environment, the environment over the defaults in brackets.
+${settingsHelp()}
+`;
 
 /** `weir serve`: exit code 0 after SIGTERM, SIGINT or SIGHUP, 1 when it could not start, 2 for wrong settings. */
 export async function serve(args: readonly string[]): Promise<number> {

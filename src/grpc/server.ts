@@ -117,6 +117,8 @@ function listen(listener: NetServer, host: string, port: number): Promise<void> 
     listener.once('error', failed);
     listener.listen(port, host, () => {
       listener.off('error', failed);
+      // A connection that could not be accepted is one connection less, not the end of the port.
+      listener.on('error', () => {});
       resolve();
     });
   });

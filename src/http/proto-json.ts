@@ -3,6 +3,7 @@ import { MAX_HITS } from '../core/request.ts';
 import { UNIT_NUMBER } from '../core/unit.ts';
 import { JsonError, type JsonNode, parseJson } from './json-text.ts';
 
+const MAX_DIGITS = 64;
 const INT32_MAX = 0x7fff_ffffn;
 const UINT32_MAX = 0xffff_ffffn;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
@@ -120,6 +121,8 @@ function digitsOf(node: JsonNode): string {
 
 /** The integer that JSON digits mean: `1e2` and `10.0` are integers, `1.5` is not. */
 function integer(digits: string): bigint {
+  // 2^64 has 20 digits, with a fraction of zeros somewhat more; a longer number is not even looked at.
+  if (digits.length > MAX_DIGITS) throw new JsonError('a number out of range');
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(digits) ?? [];
   const significant = `${whole}${fraction}`.replace(/^0+/, '').replace(/0+$/, '');
@@ -127,7 +130,6 @@ function integer(digits: string): bigint {
   const trailing = `${whole}${fraction}`.length - `${whole}${fraction}`.replace(/0+$/, '').length;
   const zeros = Number(exponent) - fraction.length + trailing;
   if (zeros < 0) throw new JsonError('not a whole number');
-  // 2^64 has 20 digits; a longer number is not even made.
   if (significant.length + zeros > 20) throw new JsonError('a number out of range');
   const value = BigInt(significant + '0'.repeat(zeros));
   return sign === '' ? value : -value;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Micros } from '../core/request.ts';
 
 /** Instead of a slot: there is none. */
@@ -8,6 +9,9 @@ const MOST_KEYS = 16_000_000;
 
 /** Slots of ended windows that one call gives back, so that the end of a big window never stops the process. */
 const SWEPT_AT_ONCE = 32;
+
+/** A longer key is kept as its SHA-256, which no honest or other caller makes twice. */
+const LONGEST_KEY = 512;
 
 interface Window {
   readonly endUs: Micros;
@@ -63,7 +67,7 @@ export class CounterTable {
 
   /** The slot of a live counter, which thereby becomes the newest; else NONE. */
   find(key: string, nowUs: Micros): number {
-    const slot = this.#slots.get(key);
+    const slot = this.#slots.get(shortened(key));
     if (slot === undefined) return NONE;
     if ((this.#ends[slot] as number) <= nowUs) {
       this.#release(slot);
@@ -77,7 +81,8 @@ export class CounterTable {
   }
 
   /** Adds a counter whose key is not in the table. */
-  add(key: string, used: number, endUs: Micros, nowUs: Micros): void {
+  add(whole: string, used: number, endUs: Micros, nowUs: Micros): void {
+    const key = shortened(whole);
     if (this.#slots.size >= this.#maxKeys) {
       const ended = this.#windowThatEnded(nowUs);
       this.#release(ended === null ? this.#oldest : ended.head);
@@ -187,4 +192,11 @@ export class CounterTable {
  */
 function flatten(text: string): number {
   return Number(text);
+}
+
+/** Callers choose how long keys are, and a table of keys is bounded only when each of them is. */
+function shortened(key: string): string {
+  if (key.length <= LONGEST_KEY) return key;
+  // Every character counts, halves of surrogate pairs too, which UTF-8 would make one.
+  return createHash('sha256').update(key, 'utf16le').digest('base64');
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { expect } from 'chai';
 import { PROTO_OPTIONS } from '../../src/grpc/protos.ts';
+import { skip } from '../support/skip.ts';
 
 /** The slow part is pip, once. */
 const INSTALL_TIMEOUT_MS = 300_000;
@@ -52,7 +53,7 @@ describe('proto/', () => {
     } catch (error) {
       if (process.env.REQUIRE_ALL === '1') throw error;
       console.log(`      not tested: proto/ against published packages (${(error as Error).message})`);
-      this.skip();
+      skip(this, 'python3 or the packages are missing');
     }
   });
 

@@ -90,6 +90,11 @@ describe('weir client', () => {
     ]);
   });
 
+  it("looks with --hits 0: the 0 is the descriptor's, since a request's own 0 means 1", async () => {
+    await run('--address', address, '--domain=d', '--descriptor=k', '--hits', '0');
+    expect(asked[0]?.descriptors[0]?.hits).to.equal(0);
+  });
+
   it('exits 1 when 11 hits are over the limit', async () => {
     const { code, out } = await run('--address', address, '--domain=d', '--descriptor=k', '--hits', '11');
     expect(code).to.equal(1);

@@ -157,3 +157,12 @@ describe('RateLimitRequest in proto3 JSON', () => {
     expect(() => read(`{"domain":"${'x'.repeat(11)}"}`)).to.throw(JsonError);
   });
 });
+
+describe('long numbers in requestFromJson', () => {
+  it('refuses a number of 4 million digits without doing sums with it', () => {
+    const zeros = '0'.repeat(4_000_000);
+    for (const digits of [`1${zeros}1`, `1${zeros}`, `0.${zeros}1`, `1e${zeros}`, `"1${zeros}1"`]) {
+      expect(() => hitsOf(digits)).to.throw(JsonError, 'out of range');
+    }
+  });
+});

@@ -150,7 +150,7 @@ describe('settings: what is wrong', () => {
       '--port: expected a whole number from 0 to 65535',
       'GRPC_PORT: expected a whole number from 0 to 65535',
       'NEAR_LIMIT_RATIO: expected a number from 0 to 1',
-      'DRAIN_DELAY: expected a duration such as 150us, 10s or 1h30m, at most 500h',
+      'DRAIN_DELAY: expected a duration such as 150us, 10s or 1h30m, at most 250h',
       'BACKEND_TYPE: expected one of redis, memory',
       'SHADOW_MODE: expected true or false',
     ]);
@@ -251,6 +251,29 @@ describe('settings and the names of the Go service', () => {
     expect(shared.filter((name) => ours[name] !== theirs[name])).to.have.members([
       ...['BACKEND_TYPE', 'REDIS_URL', 'REDIS_TYPE', 'REDIS_SOCKET_TYPE', 'LOG_LEVEL', 'LOG_FORMAT'],
     ]);
+  });
+});
+
+describe('settings that ask for what is not there yet', () => {
+  const refusalOf = (env: Record<string, string>) => {
+    try {
+      readSettings([], env);
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  it('stop the start: TLS on the gRPC port, TLS to Redis, rules over xDS', () => {
+    expect(refusalOf({ GRPC_SERVER_USE_TLS: 'true' })).to.equal(
+      'GRPC_SERVER_USE_TLS: TLS on the gRPC port is not supported yet',
+    );
+    expect(refusalOf({ REDIS_TLS: '1' })).to.equal('REDIS_TLS: TLS to Redis is not supported yet');
+    expect(refusalOf({ CONFIG_TYPE: 'GRPC_XDS_SOTW' })).to.equal('CONFIG_TYPE: only FILE is supported yet');
+  });
+
+  it('do not stop it when they ask for nothing', () => {
+    expect(refusalOf({ GRPC_SERVER_USE_TLS: 'false', REDIS_TLS: '', CONFIG_TYPE: 'file' })).to.equal(null);
   });
 });
 

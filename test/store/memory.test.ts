@@ -57,6 +57,22 @@ describe('memory store', () => {
     expect(used(await store.take([hit('a')], 'always', NOW_US + 60 * SECOND_US))).to.deep.equal([3]);
   });
 
+  it('counts keys of 1 MB apart to their last character, halves of surrogate pairs too', async () => {
+    const store = memoryStore();
+    const long = 'k'.repeat(1_000_000);
+    const take = async (key: string) => used(await store.take([hit(key)], 'always', NOW_US))[0];
+    expect([await take(`${long}a`), await take(`${long}b`), await take(`${long}a`)]).to.deep.equal([1, 1, 2]);
+    expect([await take(`${long}\udc80`), await take(`${long}\udc81`)]).to.deep.equal([1, 1]);
+  });
+
+  it('holds 300 counters whose keys have 1 MB in less than 100 MB', async () => {
+    const store = memoryStore();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 300; i++) await store.take([hit(`${i}`.padEnd(1_000_000, 'x'))], 'always', NOW_US);
+    expect(store.size).to.equal(300);
+    expect(process.memoryUsage().heapUsed - before).to.be.lessThan(100_000_000);
+  });
+
   it('refuses maxKeys of 0, 1.5 and 17 million', () => {
     for (const maxKeys of [0, 1.5, 17_000_000, Number.NaN]) {
       expect(() => memoryStore({ maxKeys }), String(maxKeys)).to.throw(RangeError, /maxKeys/);
