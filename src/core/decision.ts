@@ -31,7 +31,12 @@ export interface Hit {
   readonly windowEndUs: Micros;
   /** A shadow rule counts, and never stops the charge of its siblings. */
   readonly shadow: boolean;
+  /** What its rule wants when the store fails; null leaves it to the service. */
+  readonly onStoreFailure: FailurePolicy | null;
 }
+
+/** What is answered while the store can't count: an error, a yes, a no, or a count in this process alone. */
+export type FailurePolicy = 'error' | 'allow' | 'deny' | 'local';
 
 /** What a store answered for one hit. */
 export type Reading =
@@ -39,10 +44,14 @@ export type Reading =
       readonly kind: 'counted';
       /** The counter afterwards, 0 to MAX_HITS. */
       readonly used: number;
+      /** false: only looked at, because a sibling of the request was refused. */
+      readonly charged: boolean;
       readonly by: 'redis' | 'memory';
     }
   /** Honest: nobody counted, and the decision says why. */
-  | { readonly kind: 'assumed'; readonly outcome: Outcome; readonly because: 'over_limit_cache' };
+  | { readonly kind: 'assumed'; readonly outcome: Outcome; readonly because: Assumption };
+
+export type Assumption = 'over_limit_cache' | 'store_down' | 'breaker_open';
 
 export type Outcome = 'ok' | 'over_limit';
 

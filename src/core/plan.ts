@@ -28,6 +28,7 @@ export function plan(
       windowSeconds,
       windowEndUs: (start + windowSeconds) * 1_000_000,
       shadow: found.rule?.shadowMode ?? false,
+      onStoreFailure: found.rule?.onStoreFailure ?? null,
     });
   }
   return hits;

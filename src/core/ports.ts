@@ -9,14 +9,21 @@ export interface Clock {
 /**
  * What becomes of the other hits of a request when one would go over.
  * `always`: every hit is charged. `stop_when_over`: when a hit that is not a shadow rule's would go over, those that
- * would go over are charged and the rest only looked at.
+ * would go over are charged and the rest only looked at. `only_if_admitted`: then none is charged.
  */
-export type Charge = 'always' | 'stop_when_over';
+export type Charge = 'always' | 'stop_when_over' | 'only_if_admitted';
+
+/** Who waits for the answer. A hit whose caller has gone need not be sent. */
+export interface Caller {
+  /** Milliseconds since the epoch; null when the caller would wait for ever. */
+  readonly deadlineMs: number | null;
+  readonly cancelled: boolean;
+}
 
 /** Who counts. The hits of one request travel together, because `charge` may make one's fate depend on the others'. */
 export interface Store {
   /** One reading per hit, in order. Rejects with StoreError. */
-  take(hits: readonly Hit[], charge: Charge, nowUs: Micros): Promise<readonly Reading[]>;
+  take(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]>;
 }
 
 export type StoreErrorCode = 'timeout' | 'unavailable' | 'busy' | 'script';

@@ -84,14 +84,19 @@ class Compiler {
       // Its rules are still checked, each on its own.
       domain = undefined;
     }
-    if (domain === undefined || file.domain === '') domain = { name: file.domain, root: openLevel(), at };
+    if (domain === undefined || file.domain === '') {
+      domain = { name: file.domain, countDenied: null, root: openLevel(), at };
+    }
     if (file.domain !== '' && !this.#domains.has(file.domain)) this.#domains.set(file.domain, domain);
     this.#addRules(document, file.descriptors, domain.root, { path: file.domain, metricVaries: false });
   }
 
   ruleset(): Ruleset {
     const domains = new Map(
-      [...this.#domains].map(([name, { root }]): [string, Domain] => [name, { name, root: closed(root) }]),
+      [...this.#domains].map(([name, { countDenied, root }]): [string, Domain] => [
+        name,
+        { name, countDenied, root: closed(root) },
+      ]),
     );
     return { generation: this.#options.generation, domains, rules: this.#rules };
   }
@@ -131,6 +136,7 @@ class Compiler {
       shareThreshold: draft.share_threshold,
       metricVaries,
       metadata: draft.metadata,
+      onStoreFailure: null,
       children: below === null ? null : closed(below),
       at,
     };

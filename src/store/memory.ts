@@ -59,7 +59,7 @@ export function memoryStore({ maxKeys = DEFAULT_MAX_KEYS }: MemoryStoreOptions =
       for (let i = 0; i < hits.length; i++) {
         const hit = hits[i] as Hit;
         const cost = costs === null ? hit.cost : (costs[i] as number);
-        readings.push({ kind: 'counted', used: count(hit, cost, nowUs), by: 'memory' });
+        readings.push({ kind: 'counted', used: count(hit, cost, nowUs), charged: cost === hit.cost, by: 'memory' });
       }
       return Promise.resolve(readings);
     },

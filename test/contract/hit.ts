@@ -13,6 +13,7 @@ export function hit(key: string, { cost = 1, limit = 10, shadow = false } = {}):
     windowSeconds: 3_600,
     windowEndUs: NOW_US + HOUR_US,
     shadow,
+    onStoreFailure: null,
   };
 }
 

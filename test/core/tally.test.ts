@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Reading } from '../../src/core/decision.ts';
 import { addToTally, nearLimitOf, type Tally } from '../../src/core/tally.ts';
 
-const counted = (used: number): Reading => ({ kind: 'counted', used, by: 'memory' });
+const counted = (used: number): Reading => ({ kind: 'counted', used, charged: true, by: 'memory' });
 const cached: Reading = { kind: 'assumed', outcome: 'over_limit', because: 'over_limit_cache' };
 const empty = (): Tally => ({ overLimit: 0, nearLimit: 0, withinLimit: 0, overLimitWithLocalCache: 0, shadowMode: 0 });
 

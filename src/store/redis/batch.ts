@@ -87,7 +87,7 @@ export class Batch {
         const told: unknown = reply[at++];
         const used = typeof told === 'number' ? told : Number(told ?? Number.NaN);
         if (Number.isNaN(used)) failure ??= String(told);
-        else readings.push({ kind: 'counted', used, by: 'redis' });
+        else readings.push({ kind: 'counted', used, charged: true, by: 'redis' });
       }
       if (failure === null) {
         resolve(readings);
