@@ -12,7 +12,7 @@ import {
   StoreError,
 } from './core/ports.ts';
 import { type CheckRequest, type Micros, RequestError } from './core/request.ts';
-import type { Ruleset } from './core/ruleset.ts';
+import type { Domain, Ruleset } from './core/ruleset.ts';
 import { unitOfNumber } from './core/unit.ts';
 
 /** Decides requests. Rejects with RequestError, NoRulesError or StoreError; anything else is a bug. */
@@ -24,7 +24,12 @@ export interface Limiter {
 
 export interface LimiterOptions extends JudgeOptions {
   readonly keyPrefix: string;
-  readonly charge: Charge;
+  /** QUOTA_MODE: every descriptor counts as a quota, an unmatched one as a quota that passed. */
+  readonly quotaMode: boolean;
+  /** Of a request whose refusal is counted. */
+  readonly charge: Exclude<Charge, 'only_if_admitted'>;
+  /** false: a refused request consumes nothing, unless its domain says otherwise. True when absent. */
+  readonly countDenied?: boolean;
 }
 
 export interface LimiterParts {
@@ -42,18 +47,29 @@ export function limiter({ ruleset, store, clock, observer }: LimiterParts, optio
   async function decide(request: CheckRequest): Promise<Decision> {
     const nowUs = clock.nowUs();
     const rules = refusals(request, ruleset());
-    const matches = match(rules.domains.get(request.domain), request);
-    const hits = plan(request, matches, nowUs, options.keyPrefix);
-    const readings = hits.length === 0 ? [] : await take(request, matches, hits, nowUs);
+    const domain = rules.domains.get(request.domain);
+    const matches = match(domain, request);
+    const hits = plan(request, matches, nowUs, options.keyPrefix, options.quotaMode);
+    const readings = hits.length === 0 ? [] : await take(request, matches, hits, chargeIn(domain), nowUs);
     const decision = judge(request, rules, matches, hits, readings, nowUs, options);
     observer.decided(decision, clock.nowUs() - nowUs);
     return decision;
   }
 
-  async function take(request: CheckRequest, matches: readonly Match[], hits: readonly Hit[], nowUs: Micros) {
+  function chargeIn(domain: Domain | undefined): Charge {
+    return (domain?.countDenied ?? options.countDenied ?? true) ? options.charge : 'only_if_admitted';
+  }
+
+  async function take(
+    request: CheckRequest,
+    matches: readonly Match[],
+    hits: readonly Hit[],
+    charge: Charge,
+    nowUs: Micros,
+  ) {
     waiting++;
     try {
-      return await store.take(hits, options.charge, nowUs);
+      return await store.take(hits, charge, nowUs);
     } catch (error) {
       if (error instanceof StoreError) observer.storeFailed(request, charged(matches, hits), error);
       throw error;

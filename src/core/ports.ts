@@ -7,9 +7,12 @@ export interface Clock {
 }
 
 /**
- * What becomes of the other hits of a request when one would go over.
- * `always`: every hit is charged. `stop_when_over`: when a hit that is not a shadow rule's would go over, those that
- * would go over are charged and the rest only looked at. `only_if_admitted`: then none is charged.
+ * What becomes of the hits of a request that would be refused (`isDenied`): not by a shadow rule, and by quotas only when
+ * all would go over. A refund is given back in any case.
+ *
+ * `always`: all are charged. `stop_when_over`: those that would go over are charged, the rest only looked at; each is
+ * held against its counter as it stood before the request. `only_if_admitted`: none is charged; each is told over as
+ * `always` would have told it.
  */
 export type Charge = 'always' | 'stop_when_over' | 'only_if_admitted';
 

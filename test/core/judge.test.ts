@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Decision, Reading } from '../../src/core/decision.ts';
-import { type JudgeOptions, judge } from '../../src/core/judge.ts';
+import { judge } from '../../src/core/judge.ts';
 import { plan } from '../../src/core/plan.ts';
 import type { CheckRequest } from '../../src/core/request.ts';
 import { rulesetOf } from '../rules/rules.ts';
@@ -28,14 +28,18 @@ descriptors:
   - { key: strong, rate_limit: { unit: hour, requests_per_unit: 10, replaces: [{ name: fallen }] } }
 `);
 
-const PLAIN: JudgeOptions = { shadowMode: false, quotaMode: false };
-const SHADOW: JudgeOptions = { ...PLAIN, shadowMode: true };
-const QUOTA: JudgeOptions = { ...PLAIN, quotaMode: true };
-const BOTH: JudgeOptions = { shadowMode: true, quotaMode: true };
+interface Modes {
+  readonly shadowMode: boolean;
+  readonly quotaMode: boolean;
+}
+const PLAIN: Modes = { shadowMode: false, quotaMode: false };
+const SHADOW: Modes = { ...PLAIN, shadowMode: true };
+const QUOTA: Modes = { ...PLAIN, quotaMode: true };
+const BOTH: Modes = { shadowMode: true, quotaMode: true };
 
 function judged(asked: CheckRequest, readings: readonly Reading[], options = PLAIN): Decision {
   const matches = matchesOf(RULES, asked);
-  const hits = plan(asked, matches, NOW_US, '');
+  const hits = plan(asked, matches, NOW_US, '', options.quotaMode);
   return judge(asked, RULES, matches, hits, readings, NOW_US, options);
 }
 
@@ -217,7 +221,7 @@ describe('judge: QUOTA_MODE', () => {
 });
 
 describe('judge: the limit that binds', () => {
-  const rows: readonly (readonly [what: string, asked: string, binding: string | null, options?: JudgeOptions])[] = [
+  const rows: readonly (readonly [what: string, asked: string, binding: string | null, options?: Modes])[] = [
     ['is the one with the fewest left', 'day=3 hour=9 minute=2', 'hour'],
     ['is the first on a tie', 'day=9 hour=9', 'day'],
     ['is none without a limit', 'unmatched free listed', null],

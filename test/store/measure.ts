@@ -20,6 +20,7 @@ function hit(value: number): Hit {
     windowSeconds: 3_600,
     windowEndUs: NOW_US + 3_600_000_000,
     shadow: false,
+    refuses: 'alone',
     onStoreFailure: null,
   };
 }

@@ -210,13 +210,19 @@ describe('redis store', function () {
       }
     }
 
-    it('fails a request with stop_when_over, and its siblings are counted', async () => {
-      const store = await started(server.url);
-      await server.client.rpush('bad', 'x');
-      const error = await failure(store.take([hit('ok'), hit('bad')], 'stop_when_over', NOW_US));
-      expect(error.code).to.equal('script');
-      expect(await server.client.get('ok')).to.equal('1');
-    });
+    for (const charge of ['stop_when_over', 'only_if_admitted'] as const) {
+      it(`fails a request with ${charge}, and none of its siblings is counted`, async () => {
+        const store = await started(server.url);
+        await server.client.rpush('bad', 'x');
+        const [bad, good] = await Promise.allSettled([
+          store.take([hit('ok'), hit('bad'), hit('after')], charge, NOW_US),
+          store.take([hit('other'), hit('another')], charge, NOW_US),
+        ]);
+        expect((bad as PromiseRejectedResult).reason).to.include({ name: 'StoreError', code: 'script' });
+        expect(used((good as PromiseFulfilledResult<readonly Reading[]>).value)).to.deep.equal([1, 1]);
+        expect(await server.client.mget('ok', 'after', 'other')).to.deep.equal([null, null, '1']);
+      });
+    }
   });
 
   it('sends the bytes of a key as they came', async () => {

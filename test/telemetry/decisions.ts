@@ -52,6 +52,7 @@ export function hit(cost = 1, part: Partial<Hit> = {}): Hit {
     windowSeconds: 60,
     windowEndUs: 0,
     shadow: false,
+    refuses: 'alone',
     onStoreFailure: null,
     ...part,
   };
