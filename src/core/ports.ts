@@ -25,7 +25,7 @@ export interface Caller {
 
 /** Who counts. The hits of one request travel together, because `charge` may make one's fate depend on the others'. */
 export interface Store {
-  /** One reading per hit, in order. Rejects with StoreError. */
+  /** One reading per hit, in order. Rejects with StoreError, or with CallerGoneError when nothing was sent. */
   take(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]>;
 }
 
@@ -38,6 +38,14 @@ export class StoreError extends Error {
   constructor(code: StoreErrorCode, message: string, cause?: unknown) {
     super(message, { cause });
     this.code = code;
+  }
+}
+
+/** The caller's deadline passed, or it hung up, before its hits were sent: nothing was charged, and nobody reads this. */
+export class CallerGoneError extends Error {
+  override readonly name = 'CallerGoneError';
+  constructor() {
+    super('the caller has gone');
   }
 }
 

@@ -1,6 +1,6 @@
 import { isOver } from '../../core/algorithm/fixed-window.ts';
 import type { Hit, Reading, Refuses } from '../../core/decision.ts';
-import type { Charge, StoreError } from '../../core/ports.ts';
+import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import { refusedByRedis } from './failure.ts';
 import { keyBytes } from './key-bytes.ts';
 
@@ -10,8 +10,9 @@ type Argument = string | Buffer;
 interface Waiting {
   readonly hits: readonly Hit[];
   readonly charge: Charge;
+  readonly caller: Caller | undefined;
   readonly resolve: (readings: readonly Reading[]) => void;
-  readonly reject: (error: StoreError) => void;
+  readonly reject: (error: StoreError | CallerGoneError) => void;
 }
 
 export interface BatchOptions {
@@ -35,11 +36,26 @@ export class Batch {
     return this.#settled;
   }
 
-  add(hits: readonly Hit[], charge: Charge): Promise<readonly Reading[]> {
+  add(hits: readonly Hit[], charge: Charge, caller?: Caller): Promise<readonly Reading[]> {
     this.#hits += hits.length;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ hits, charge, resolve, reject });
+      this.#waiting.push({ hits, charge, caller, resolve, reject });
     });
+  }
+
+  /** Nobody would read the answer for a caller who has gone, and so nobody shall pay for it. */
+  dropGone(nowMs: number): void {
+    if (!this.#waiting.some(({ caller }) => hasGone(caller, nowMs))) return;
+    const stay: Waiting[] = [];
+    for (const waiting of this.#waiting) {
+      if (hasGone(waiting.caller, nowMs)) {
+        this.#hits -= waiting.hits.length;
+        waiting.reject(new CallerGoneError());
+      } else {
+        stay.push(waiting);
+      }
+    }
+    this.#waiting = stay;
   }
 
   /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/fixed-window.lua wants them. */
@@ -111,6 +127,10 @@ export class Batch {
     this.#settled = true;
     return waiting;
   }
+}
+
+function hasGone(caller: Caller | undefined, nowMs: number): boolean {
+  return caller !== undefined && (caller.cancelled || (caller.deadlineMs !== null && caller.deadlineMs <= nowMs));
 }
 
 /** As lua/fixed-window.lua writes it. */

@@ -2,7 +2,7 @@ import { StoreError, type StoreErrorCode } from '../../core/ports.ts';
 
 // By the first word of Redis's answer. What is not here concerns the counter itself, or the script.
 const MEANINGS: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
-  BUSY: ['busy', 'Redis is busy running another script'],
+  BUSY: ['unavailable', 'Redis is busy running another script'],
   LOADING: ['unavailable', 'Redis is loading its data'],
   READONLY: ['unavailable', 'Redis is a read-only replica'],
   MASTERDOWN: ['unavailable', 'Redis has lost its master'],

@@ -1,6 +1,7 @@
 import { Command, type Redis } from 'ioredis';
 import type { Part, Store, StoreErrorCode } from '../../core/ports.ts';
 import { StoreError } from '../../core/ports.ts';
+import type { Batching, BatchWatcher } from '../breaker.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import { type RedisClientOptions, type RedisTargetOptions, redactedUrl, redisClient, redisTarget } from './connect.ts';
 import { isRefusal, plainError, storeError, unavailable } from './failure.ts';
@@ -31,8 +32,8 @@ export interface RedisStoreOptions extends RedisTargetOptions, Partial<RedisClie
   readonly maxBatchesInFlight?: number;
   /** How long stop() waits for what is in flight. */
   readonly stopTimeoutMs?: number;
-  /** A batch was answered, well or badly, after so many microseconds. */
-  readonly onBatch?: (hits: number, tookUs: number) => void;
+  /** A batch came to its end after so many microseconds; null when Redis counted. What comes later is not told. */
+  readonly onBatch?: (hits: number, tookUs: number, error: StoreError | null) => void;
   readonly onConnected?: () => void;
   /** The connection was lost or a dial failed. `cause` holds no password and no key; it may hold the address. */
   readonly onDisconnected?: (cause: Error | undefined) => void;
@@ -49,7 +50,7 @@ export interface RedisStoreStats {
   readonly errors: Record<StoreErrorCode, number>;
 }
 
-export interface RedisStore extends Store, Part {
+export interface RedisStore extends Store, Part, Batching {
   readonly stats: Readonly<RedisStoreStats>;
   /** The address for logs, without a password. */
   readonly address: string;
@@ -87,6 +88,7 @@ class SingleRedisStore implements RedisStore {
   #open: Batch | null = null;
   #stopping: Promise<void> | null = null;
   #onIdle: (() => void) | null = null;
+  #watcher: BatchWatcher | null = null;
 
   constructor(options: RedisStoreOptions) {
     this.#options = withDefaults(options);
@@ -118,7 +120,11 @@ class SingleRedisStore implements RedisStore {
     return this.#stopping;
   }
 
-  take: Store['take'] = (hits, charge) => {
+  watch(watcher: BatchWatcher): void {
+    this.#watcher = watcher;
+  }
+
+  take: Store['take'] = (hits, charge, _nowUs, caller) => {
     if (!this.connected || this.#stopping !== null) return Promise.reject(this.#failure(unavailable(this.#lastCause)));
     if (this.#open !== null && this.#open.hits + hits.length > this.#options.maxBatchHits) this.#flush();
     if (this.#open === null) {
@@ -130,7 +136,7 @@ class SingleRedisStore implements RedisStore {
       this.#open = new Batch();
       setImmediate(this.#flush);
     }
-    return this.#open.add(hits, charge);
+    return this.#open.add(hits, charge, caller);
   };
 
   async ping(): Promise<void> {
@@ -147,24 +153,42 @@ class SingleRedisStore implements RedisStore {
 
   /** Holds its place in flight until Redis has answered or the connection is gone, whenever the callers gave up. */
   async #send(batch: Batch, script: Script): Promise<void> {
+    batch.dropGone(Date.now());
+    if (batch.hits === 0) return;
     const { stats } = this;
-    const hits = batch.hits;
-    const sentAt = performance.now();
     stats.batches++;
-    stats.hits += hits;
+    stats.hits += batch.hits;
     stats.inFlight++;
-    const timer = this.#expireLater(batch);
+    const ended = this.#ending(batch.hits);
+    const timer = this.#expireLater(batch, ended);
     try {
-      for (const error of batch.answer(await this.#run(batch, script))) this.#failure(error);
+      const failures = batch.answer(await this.#run(batch, script));
+      for (const error of failures) this.#failure(error);
       this.#everAnswered = true;
-    } catch (error) {
-      if (!batch.settled) batch.fail(this.#failure(storeError(error)));
+      // A counter that is none is the trouble of those who asked for it, and not Redis's.
+      ended(failures.find(({ code }) => code !== 'script') ?? null);
+    } catch (thrown) {
+      const error = storeError(thrown);
+      if (!batch.settled) batch.fail(this.#failure(error));
+      ended(error);
     } finally {
       clearTimeout(timer);
       stats.inFlight--;
       if (stats.inFlight === 0) this.#onIdle?.();
     }
-    this.#options.onBatch?.(hits, Math.round((performance.now() - sentAt) * 1_000));
+  }
+
+  /** Whoever is first to know how a batch ended tells it, and nobody else. */
+  #ending(hits: number): (error: StoreError | null) => void {
+    const sentAt = performance.now();
+    const tell = this.#watcher?.sent();
+    let told = false;
+    return (error) => {
+      if (told) return;
+      told = true;
+      tell?.(error);
+      this.#options.onBatch?.(hits, Math.round((performance.now() - sentAt) * 1_000), error);
+    };
   }
 
   async #run(batch: Batch, { sha, source }: Script): Promise<unknown> {
@@ -178,11 +202,14 @@ class SingleRedisStore implements RedisStore {
     }
   }
 
-  #expireLater(batch: Batch): NodeJS.Timeout {
+  #expireLater(batch: Batch, ended: (error: StoreError) => void): NodeJS.Timeout {
     return setTimeout(() => {
       // After a stall of our own the answer may wait in the socket, which is read before setImmediate runs.
       setImmediate(() => {
-        if (!batch.settled) batch.fail(this.#failure(late()));
+        if (batch.settled) return;
+        const error = this.#failure(late());
+        batch.fail(error);
+        ended(error);
       });
     }, this.#options.commandTimeoutMs);
   }
@@ -205,6 +232,7 @@ class SingleRedisStore implements RedisStore {
   /** An answer that comes too late for its caller is an answer all the same. */
   readonly #heard = (answer: unknown): unknown => {
     this.#everAnswered = true;
+    this.#watcher?.heard();
     return answer;
   };
 
