@@ -23,8 +23,13 @@ const DEFAULT_REDIS_URL = '/var/run/nutcracker/ratelimit.sock';
 /** Redis when it is named, else memory. Throws an Error with a sentence when its settings do not fit together. */
 export function counting(settings: Settings, metrics: Metrics, log: Log): Counting {
   const chosen = wantsRedis(settings) ? inRedis(settings, metrics, log) : inMemory(settings);
-  if (settings.overLimitCacheBytes === 0) return chosen;
-  const cache = overLimitCache(chosen.store, { maxBytes: settings.overLimitCacheBytes });
+  const { overLimitCacheBytes, overLimitCacheEntries, overLimitCacheMaxAgeMs } = settings;
+  if (overLimitCacheBytes === 0 && overLimitCacheEntries === 0) return chosen;
+  const cache = overLimitCache(chosen.store, {
+    maxBytes: overLimitCacheBytes || undefined,
+    maxEntries: overLimitCacheEntries || undefined,
+    maxAgeMs: overLimitCacheMaxAgeMs,
+  });
   metrics.read({
     localCache: () => ({
       entries: cache.stats.entryCount,

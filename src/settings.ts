@@ -130,6 +130,18 @@ export const SETTINGS = {
       count,
       'Remember keys that are over, and answer for them without Redis. 0 is off.',
     ),
+    overLimitCacheEntries: setting(
+      'OVER_LIMIT_CACHE_ENTRIES',
+      'number',
+      '0',
+      count,
+      'The same with a number of keys, in place of bytes or beside them. 0 is off.',
+    ),
+    overLimitCacheMaxAgeMs: duration(
+      'OVER_LIMIT_CACHE_MAX_AGE',
+      '1s',
+      'How long it answers before Redis is asked again: what another process refunds may be refused for so long.',
+    ),
     memoryMaxKeys: setting(
       'MEMORY_MAX_KEYS',
       'number',
@@ -147,10 +159,15 @@ export const SETTINGS = {
       numberBetween(0, 1),
       'Hits above this part of a limit count as near it.',
     ),
+    countDenied: bool(
+      'COUNT_DENIED',
+      true,
+      'false: a refused request consumes nothing on any of its limits. Rules may say `count_denied` for a domain.',
+    ),
     stopWhenOver: bool(
       'STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT',
       false,
-      'A request that goes over is charged only where it does.',
+      'A refused request is charged only where it goes over. Without effect where refused requests are not counted.',
     ),
     shadowMode: bool('SHADOW_MODE', false, 'Decide and count, but tell ok.'),
     quotaMode: bool('QUOTA_MODE', false, 'Every descriptor is a quota: over only when all are.'),

@@ -15,6 +15,11 @@ export function isDenied(hits: readonly Hit[], overs: readonly boolean[]): boole
   return together > 0 && together === spent;
 }
 
+/** The reading of a hit that was only looked at. */
+export function uncharged(hit: Hit, used: number, wouldGoOver: boolean, by: 'redis' | 'memory'): Reading {
+  return { kind: 'counted', used, charged: false, over: wouldGoOver || used > hit.limit.requestsPerUnit, by };
+}
+
 /** Over its limit, or refused without a charge because it would have been. */
 export function tellsOver(reading: Reading, hit: Hit): boolean {
   if (reading.kind === 'assumed') return reading.outcome === 'over_limit';

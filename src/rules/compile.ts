@@ -1,7 +1,7 @@
 import type { Problem, RulesDocument } from '../core/ports.ts';
 import type { Domain, KeyRules, Level, Limit, Position, Rule, Ruleset, Wildcard } from '../core/ruleset.ts';
 import { isUnit, UNIT_SECONDS, type Unit } from '../core/unit.ts';
-import { type LimitDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
+import { type FileDraft, type LimitDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
 import { Problems } from './problem.ts';
 import { nearest } from './schema.ts';
 
@@ -48,6 +48,7 @@ interface OpenLevel extends Level {
 }
 
 interface OpenDomain extends Domain {
+  countDenied: boolean | null;
   readonly root: OpenLevel;
   readonly at: Position;
 }
@@ -88,7 +89,18 @@ class Compiler {
       domain = { name: file.domain, countDenied: null, root: openLevel(), at };
     }
     if (file.domain !== '' && !this.#domains.has(file.domain)) this.#domains.set(file.domain, domain);
+    this.#setCountDenied(document, file, domain);
     this.#addRules(document, file.descriptors, domain.root, { path: file.domain, metricVaries: false });
+  }
+
+  /** Files of one domain must not contradict each other; which of them came first would decide. */
+  #setCountDenied({ source }: ParsedDocument, file: FileDraft, domain: OpenDomain): void {
+    if (file.count_denied === null) return;
+    if (domain.countDenied !== null && domain.countDenied !== file.count_denied) {
+      const message = `count_denied is ${domain.countDenied} in another file of domain '${file.domain}'`;
+      this.#problems.add(source, placeOf(file, 'count_denied'), message, 'say it in one of them');
+    }
+    domain.countDenied = file.count_denied;
   }
 
   ruleset(): Ruleset {

@@ -18,6 +18,8 @@ interface Draft {
 export interface FileDraft extends Draft {
   domain: string;
   descriptors: RuleDraft[];
+  /** null: not said. */
+  count_denied: boolean | null;
 }
 
 export interface RuleDraft extends Draft {
@@ -123,7 +125,8 @@ class DraftReader {
         return;
       case 'bool':
         if (scalar?.type !== 'bool' && scalar?.type !== 'null') break;
-        draft[key] = scalar.type === 'bool' && scalar.value;
+        // Null is what the draft had to begin with: false, but for a key that may be left unsaid.
+        draft[key] = scalar.type === 'bool' ? scalar.value : key === 'count_denied' ? null : false;
         return;
       case 'count': {
         const count = scalar?.type === 'null' ? 0n : scalar?.type === 'float' ? floor(scalar.value) : scalar?.value;
@@ -228,7 +231,7 @@ function jsonValue(node: YamlNode): Json {
 }
 
 function emptyFile(node: YamlNode): FileDraft {
-  return { node, sound: true, domain: '', descriptors: [] };
+  return { node, sound: true, domain: '', descriptors: [], count_denied: null };
 }
 
 function emptyLimit(node: YamlNode): LimitDraft {

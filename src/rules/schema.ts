@@ -20,6 +20,12 @@ export const SCHEMA: readonly SchemaKey[] = [
     true,
   ),
   row('file', 'descriptors', 'rules', 'The rules.'),
+  row(
+    'file',
+    'count_denied',
+    'bool',
+    'false: a refused request of this domain consumes nothing. Beats `COUNT_DENIED`, either way.',
+  ),
   row('rule', 'key', 'text', 'The key of a descriptor entry. A `*` stands for any text.', true),
   row('rule', 'value', 'text', 'Its value. A `*` stands for any text; without `value` the rule is for every value.'),
   row('rule', 'rate_limit', 'limit', 'The limit. A rule without one, and without rules below, lets its value pass.'),

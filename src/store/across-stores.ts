@@ -1,6 +1,6 @@
-import { type Fate, fatesOf, isOver, oversOf, type Together } from '../core/algorithm/fixed-window.ts';
+import { type Fate, fatesOf, oversOf, type Together } from '../core/algorithm/fixed-window.ts';
 import type { Hit, Reading } from '../core/decision.ts';
-import { isDenied, tellsOver } from '../core/denial.ts';
+import { isDenied, tellsOver, uncharged } from '../core/denial.ts';
 import type { Caller, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 
@@ -89,7 +89,7 @@ async function refuse(
   let next = 0;
   return looks.map((look, i) => {
     const reading = moves(i) ? (moved[next++] as Reading) : look;
-    return fates[i] === 'charged' ? reading : uncharged(reading, hits[i] as Hit, fates[i] === 'would_go_over');
+    return fates[i] === 'charged' ? reading : told(reading, hits[i] as Hit, fates[i] === 'would_go_over');
   });
 }
 
@@ -106,7 +106,7 @@ async function chargeTogether(request: Request, charge: Together): Promise<reado
   const given = await giveBack(request, returns);
   let next = 0;
   return readings.map((reading, i) =>
-    returns(i) ? uncharged(given?.[next++] ?? reading, hits[i] as Hit, overs[i] === true) : reading,
+    returns(i) ? told(given?.[next++] ?? reading, hits[i] as Hit, overs[i] === true) : reading,
   );
 }
 
@@ -131,8 +131,6 @@ function isCharged(reading: Reading | undefined): boolean {
   return reading?.kind === 'counted' && reading.charged;
 }
 
-function uncharged(reading: Reading, hit: Hit, wouldGoOver: boolean): Reading {
-  if (reading.kind === 'assumed') return reading;
-  const over = wouldGoOver || isOver(reading.used, hit.limit.requestsPerUnit);
-  return { kind: 'counted', used: reading.used, charged: false, over, by: reading.by };
+function told(reading: Reading, hit: Hit, wouldGoOver: boolean): Reading {
+  return reading.kind === 'assumed' ? reading : uncharged(hit, reading.used, wouldGoOver, reading.by);
 }

@@ -1,5 +1,6 @@
-import { type Fate, fatesOf, isOver, oversOf, usedAfter } from '../core/algorithm/fixed-window.ts';
+import { type Fate, fatesOf, oversOf, usedAfter } from '../core/algorithm/fixed-window.ts';
 import type { Hit, Reading } from '../core/decision.ts';
+import { uncharged } from '../core/denial.ts';
 import type { Charge, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 import { CounterTable, NONE } from './counter-table.ts';
@@ -48,8 +49,7 @@ export function memoryStore({ maxKeys = DEFAULT_MAX_KEYS }: MemoryStoreOptions =
 
   function lookedAt(hit: Hit, fate: Fate, nowUs: Micros): Reading {
     const used = hit.cost < 0 ? count(hit, hit.cost, nowUs) : look(hit, nowUs);
-    const over = fate === 'would_go_over' || isOver(used, hit.limit.requestsPerUnit);
-    return { kind: 'counted', used, charged: false, over, by: 'memory' };
+    return uncharged(hit, used, fate === 'would_go_over', 'memory');
   }
 
   return {

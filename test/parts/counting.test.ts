@@ -3,7 +3,7 @@ import { type Counting, counting } from '../../src/counting.ts';
 import { readSettings } from '../../src/settings.ts';
 import { type Log, log } from '../../src/telemetry/log.ts';
 import { type Metrics, metrics } from '../../src/telemetry/metrics.ts';
-import { HOUR_US, hit, NOW_US } from '../contract/hit.ts';
+import { hit, NOW_US } from '../contract/hit.ts';
 
 describe('counting', () => {
   let measured: Metrics;
@@ -86,9 +86,12 @@ describe('counting', () => {
     const twice = async (env: Record<string, string>): Promise<string | undefined> => {
       const { store } = chosen(env);
       await store.take(over, 'always', NOW_US);
-      return (await store.take(over, 'always', NOW_US + HOUR_US / 2))[0]?.kind;
+      return (await store.take(over, 'always', NOW_US + 500_000))[0]?.kind;
     };
     expect(await twice({})).to.equal('counted');
+    expect(await twice({ LOCAL_CACHE_SIZE_IN_BYTES: '1000000', OVER_LIMIT_CACHE_MAX_AGE: '500ms' })).to.equal(
+      'counted',
+    );
     expect(await twice({ LOCAL_CACHE_SIZE_IN_BYTES: '1000000' })).to.equal('assumed');
     expect(await measured.registry.metrics()).to.match(/^ratelimit_localcache_hitCount(\{.*\})? 1$/m);
   });

@@ -170,3 +170,31 @@ describe('merged files', () => {
     expect(messages(files, true)).to.deep.equal(["2 duplicate descriptor composite key 'd.a'"]);
   });
 });
+
+describe('count_denied', () => {
+  const domainOf = (text: string) => rulesetOf(text).domains.get('d')?.countDenied;
+
+  it('is unsaid, true or false of a domain', () => {
+    expect(domainOf('domain: d\n')).to.equal(null);
+    expect(domainOf('domain: d\ncount_denied:\n')).to.equal(null);
+    expect(domainOf('domain: d\ncount_denied: false\n')).to.equal(false);
+    expect(domainOf('count_denied: yes\ndomain: d\n')).to.equal(true);
+  });
+
+  it('takes nothing but true and false', () => {
+    expect(messages('domain: d\ncount_denied: 1\n')).to.have.length(1);
+  });
+
+  it('of merged files is what one of them says, and two must not contradict each other', () => {
+    const files = (b: string) => ({
+      'a.yaml': 'domain: d\ncount_denied: false\n',
+      'b.yaml': `domain: d\n${b}`,
+      'c.yaml': 'domain: d\n',
+    });
+    expect(rulesetOf(files(''), true).domains.get('d')?.countDenied).to.equal(false);
+    expect(rulesetOf(files('count_denied: false\n'), true).domains.get('d')?.countDenied).to.equal(false);
+    expect(messages(files('count_denied: true\n'), true)).to.deep.equal([
+      "2 count_denied is false in another file of domain 'd'",
+    ]);
+  });
+});

@@ -1,5 +1,5 @@
-import { isOver } from '../../core/algorithm/fixed-window.ts';
 import type { Hit, Reading, Refuses } from '../../core/decision.ts';
+import { uncharged } from '../../core/denial.ts';
 import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import { refusedByRedis } from './failure.ts';
 import { keyBytes } from './key-bytes.ts';
@@ -144,8 +144,7 @@ function readingOf(told: unknown, hit: Hit): Reading | null {
   const used = looked ? Number(text.slice(1)) : Number(told ?? Number.NaN);
   if (Number.isNaN(used)) return null;
   if (!looked) return { kind: 'counted', used, charged: true, by: 'redis' };
-  const over = text.startsWith('>') || isOver(used, hit.limit.requestsPerUnit);
-  return { kind: 'counted', used, charged: false, over, by: 'redis' };
+  return uncharged(hit, used, text.startsWith('>'), 'redis');
 }
 
 function lifeSeconds({ windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {
