@@ -178,6 +178,35 @@ export function storeContract(
         expect(await take([a, b], 'stop_when_over')).to.deep.equal([4, 8]);
       });
 
+      it('saturates huge hits and only looks at their sibling', async () => {
+        const hits = [hit('a', { cost: MAX_HITS }), hit('s')];
+        expect(await take(hits, 'stop_when_over')).to.deep.equal([MAX_HITS, 0]);
+      });
+
+      it('gives a refund back beside one that goes over', async () => {
+        await take([hit('l', { ...large, cost: 4 })]);
+        expect(await take([hit('s', { limit: 0 }), hit('l', { ...large, cost: -3 })], 'stop_when_over')).to.deep.equal([
+          1, 1,
+        ]);
+      });
+
+      it('charges quotas unless all go over, and then those too', async () => {
+        const quotas = [hit('p', { limit: 1, refuses: 'together' }), hit('q', { limit: 2, refuses: 'together' })];
+        for (const counters of [
+          [1, 1],
+          [2, 2],
+        ]) {
+          expect(await take(quotas, 'stop_when_over')).to.deep.equal(counters);
+        }
+        const third = await made.store.take([...quotas, hit('r')], 'stop_when_over', NOW_US);
+        expect(third.map((reading, i) => tellsOver(reading, [...quotas, hit('r')][i] as Hit))).to.deep.equal([
+          true,
+          true,
+          false,
+        ]);
+        expect(used(third)[2]).to.equal(0);
+      });
+
       it('lets a shadow rule stop nobody', async () => {
         const ghost = hit('g', { limit: 1, shadow: true });
         await take([ghost, hit('r', { limit: 3 })], 'stop_when_over');
