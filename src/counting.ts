@@ -1,4 +1,5 @@
 import type { Part, Store } from './core/ports.ts';
+import { type Guard, guard } from './guard.ts';
 import type { Settings } from './settings.ts';
 import { memoryStore } from './store/memory.ts';
 import { overLimitCache } from './store/over-limit-cache.ts';
@@ -22,10 +23,16 @@ const DEFAULT_REDIS_URL = '/var/run/nutcracker/ratelimit.sock';
 
 /** Redis when it is named, else memory. Throws an Error with a sentence when its settings do not fit together. */
 export function counting(settings: Settings, metrics: Metrics, log: Log): Counting {
-  const chosen = wantsRedis(settings) ? inRedis(settings, metrics, log) : inMemory(settings);
+  const guarded = guard(settings, metrics, log);
+  const chosen = wantsRedis(settings) ? inRedis(settings, metrics, log, guarded) : inMemory(settings);
+  const store = guarded.outermost(withCache(chosen.store, settings, metrics));
+  return { ...chosen, store, parts: [...guarded.parts, ...chosen.parts] };
+}
+
+function withCache(store: Store, settings: Settings, metrics: Metrics): Store {
   const { overLimitCacheBytes, overLimitCacheEntries, overLimitCacheMaxAgeMs } = settings;
-  if (overLimitCacheBytes === 0 && overLimitCacheEntries === 0) return chosen;
-  const cache = overLimitCache(chosen.store, {
+  if (overLimitCacheBytes === 0 && overLimitCacheEntries === 0) return store;
+  const cache = overLimitCache(store, {
     maxBytes: overLimitCacheBytes || undefined,
     maxEntries: overLimitCacheEntries || undefined,
     maxAgeMs: overLimitCacheMaxAgeMs,
@@ -41,7 +48,7 @@ export function counting(settings: Settings, metrics: Metrics, log: Log): Counti
       overwritten: cache.stats.overwriteCount,
     }),
   });
-  return { ...chosen, store: cache };
+  return cache;
 }
 
 function wantsRedis({ backendType, redisUrl, redisType }: Settings): boolean {
@@ -59,7 +66,7 @@ function inMemory({ memoryMaxKeys }: Settings): Counting {
   };
 }
 
-function inRedis(settings: Settings, metrics: Metrics, log: Log): Counting {
+function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Guard): Counting {
   const store: RedisStore = redisStore({
     url: settings.redisUrl ?? DEFAULT_REDIS_URL,
     type: settings.redisType ?? undefined,
@@ -67,6 +74,8 @@ function inRedis(settings: Settings, metrics: Metrics, log: Log): Counting {
     auth: settings.redisAuth ?? undefined,
     connectTimeoutMs: settings.redisConnectTimeoutMs,
     commandTimeoutMs: settings.redisCommandTimeoutMs,
+    maxBatchHits: settings.redisMaxBatchHits,
+    maxBatchesInFlight: settings.redisMaxBatchesInFlight,
     expirationJitterMaxSeconds: settings.expirationJitterMaxSeconds,
     onBatch: (hits, tookUs) => metrics.storeAnswered(tookUs, hits),
     onConnected: () => log.logger.info('Redis is there: %s', store.address),
@@ -74,7 +83,7 @@ function inRedis(settings: Settings, metrics: Metrics, log: Log): Counting {
       log.trouble('redis', `Redis is not there: ${store.address}`, { cause: cause?.message ?? 'connection closed' }),
   });
   return {
-    store,
+    store: server(store),
     kind: 'redis',
     where: `Redis at ${store.address}`,
     parts: [store],

@@ -111,6 +111,34 @@ export const SETTINGS = {
       '100ms',
       'How long an answer may take; then the call fails.',
     ),
+    redisMaxBatchHits: setting(
+      'REDIS_MAX_BATCH_HITS',
+      'number',
+      '1024',
+      atLeastOne,
+      'Hits that go to Redis together. A request with more of them goes alone.',
+    ),
+    redisMaxBatchesInFlight: setting(
+      'REDIS_MAX_BATCHES_IN_FLIGHT',
+      'number',
+      '128',
+      atLeastOne,
+      'Batches that Redis has not answered; beyond it calls are RESOURCE_EXHAUSTED.',
+    ),
+    storeFailure: setting(
+      'STORE_FAILURE',
+      'error|allow|deny|local',
+      'error',
+      oneOf('error', 'allow', 'deny', 'local'),
+      'The answer while the store cannot count, for rules without on_store_failure.',
+    ),
+    localFallbackShare: setting(
+      'LOCAL_FALLBACK_SHARE',
+      'number',
+      '1',
+      atLeastOne,
+      'With local: limits are divided by this, rounded up. The number of weir processes.',
+    ),
     redisHealthCheck: bool(
       'REDIS_HEALTH_CHECK_ACTIVE_CONNECTION',
       false,
@@ -190,6 +218,11 @@ export const SETTINGS = {
     dynamicMetadata: bool('RESPONSE_DYNAMIC_METADATA', false, 'Answer with the request and the metadata of its rules.'),
   }),
   ...inGroup('Limits on requests', {
+    maxLoopLagMs: duration(
+      'MAX_LOOP_LAG',
+      '2s',
+      'When the event loop is later than this, calls are RESOURCE_EXHAUSTED instead of queueing. 0 is off.',
+    ),
     maxMessageBytes: setting(
       'MAX_MESSAGE_BYTES',
       'bytes',

@@ -64,8 +64,14 @@ export type Reading =
       readonly over: boolean;
       readonly by: 'redis' | 'memory';
     }
-  /** Honest: nobody counted, and the decision says why. */
-  | { readonly kind: 'assumed'; readonly outcome: Outcome; readonly because: Assumption };
+  /** Honest: nobody counted, or only this process, and the decision says why. */
+  | {
+      readonly kind: 'assumed';
+      readonly outcome: Outcome;
+      readonly because: Assumption;
+      /** What a status tells as left when `outcome` is ok. */
+      readonly remaining?: number;
+    };
 
 export type Assumption = 'over_limit_cache' | 'store_down' | 'breaker_open';
 

@@ -6,6 +6,9 @@ import type { Ruleset } from './ruleset.ts';
 /** `limit_remaining` is 32 bits wide; an unlimited rule tells all of them. */
 const MOST_REMAINING = 0xffff_ffff;
 
+/** A refusal that nobody counted ends when the store is back, so a caller is not sent away for a whole window. */
+const ASK_AGAIN_US = 1_000_000;
+
 export interface JudgeOptions {
   /** SHADOW_MODE: the statuses tell the truth, the whole is ok. */
   readonly shadowMode: boolean;
@@ -65,7 +68,8 @@ function limited(
   over: boolean,
   nowUs: Micros,
 ): Verdict {
-  const remaining = over || reading.kind === 'assumed' ? 0 : hit.limit.requestsPerUnit - reading.used;
+  const left = reading.kind === 'assumed' ? (reading.remaining ?? 0) : hit.limit.requestsPerUnit - reading.used;
+  const remaining = over ? 0 : left;
   return {
     descriptor,
     match: found,
@@ -74,8 +78,13 @@ function limited(
     hit,
     reading,
     remaining,
-    resetAfterUs: hit.windowEndUs - nowUs,
+    resetAfterUs:
+      over && isUncounted(reading) ? Math.min(ASK_AGAIN_US, hit.windowEndUs - nowUs) : hit.windowEndUs - nowUs,
   };
+}
+
+function isUncounted(reading: Reading): boolean {
+  return reading.kind === 'assumed' && reading.because !== 'over_limit_cache';
 }
 
 /** Of those that refuse, the one that keeps refusing longest; the first on a tie. */

@@ -1,3 +1,4 @@
+import type { FailurePolicy } from '../core/decision.ts';
 import type { Problem, RulesDocument } from '../core/ports.ts';
 import type { Domain, KeyRules, Level, Limit, Position, Rule, Ruleset, Wildcard } from '../core/ruleset.ts';
 import { isUnit, UNIT_SECONDS, type Unit } from '../core/unit.ts';
@@ -148,7 +149,7 @@ class Compiler {
       shareThreshold: draft.share_threshold,
       metricVaries,
       metadata: draft.metadata,
-      onStoreFailure: null,
+      onStoreFailure: policyOf(draft),
       children: below === null ? null : closed(below),
       at,
     };
@@ -168,11 +169,23 @@ class Compiler {
       if (hint && draft.sound) refuse(draft.node.at, `duplicate descriptor composite key '${path}'`, hint);
     }
     if (draft.rate_limit !== null) this.#checkLimit(document, draft.rate_limit);
+    if (draft.on_store_failure !== '') this.#checkPolicy(document, draft);
     if (draft.share_threshold && draft.sound && !text.includes('*')) {
       refuse(
         placeOf(draft, 'share_threshold'),
         `share_threshold can only be used with wildcard values (containing '*'), but found key '${text}'`,
       );
+    }
+  }
+
+  #checkPolicy({ source }: ParsedDocument, draft: RuleDraft): void {
+    const at = placeOf(draft, 'on_store_failure');
+    if (policyOf(draft) === null) {
+      const message = `invalid on_store_failure '${draft.on_store_failure}'`;
+      this.#problems.add(source, at, message, wordHint(draft.on_store_failure, POLICIES));
+    } else if (draft.rate_limit === null && draft.sound) {
+      const hint = 'write it at each rule below that has one';
+      this.#problems.add(source, at, 'on_store_failure needs a rate_limit beside it', hint);
     }
   }
 
@@ -182,7 +195,11 @@ class Compiler {
     if (limit.unlimited) {
       if (unit !== null) refuse(placeOf(limit, 'unit'), 'should not specify rate limit unit when unlimited');
     } else if (unit === null && limit.sound) {
-      refuse(placeOf(limit, 'unit'), `invalid rate limit unit '${limit.unit}'`, unitHint(limit.unit));
+      refuse(
+        placeOf(limit, 'unit'),
+        `invalid rate limit unit '${limit.unit}'`,
+        wordHint(limit.unit, Object.keys(UNIT_SECONDS)),
+      );
     }
     for (const replaced of limit.replaces) {
       const at = placeOf(replaced, 'name');
@@ -211,10 +228,15 @@ function unitOf(limit: LimitDraft): Unit | null {
   return isUnit(name) ? name : null;
 }
 
-function unitHint(unit: string): string {
-  const units = Object.keys(UNIT_SECONDS);
-  const near = nearest(unit, units);
-  return near === '' ? `it is one of ${units.join(', ')}` : `did you mean '${near}'?`;
+function wordHint(word: string, words: readonly string[]): string {
+  const near = nearest(word, words);
+  return near === '' ? `it is one of ${words.join(', ')}` : `did you mean '${near}'?`;
+}
+
+const POLICIES: readonly FailurePolicy[] = ['error', 'allow', 'deny', 'local'];
+
+function policyOf(draft: RuleDraft): FailurePolicy | null {
+  return POLICIES.find((policy) => policy === draft.on_store_failure) ?? null;
 }
 
 function positionOf({ source }: ParsedDocument, at: number): Position {

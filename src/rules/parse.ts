@@ -32,6 +32,7 @@ export interface RuleDraft extends Draft {
   share_threshold: boolean;
   detailed_metric: boolean;
   value_to_metric: boolean;
+  on_store_failure: string;
   metadata: JsonObject | null;
 }
 
@@ -251,6 +252,7 @@ function emptyRule(node: YamlNode): RuleDraft {
     share_threshold: false,
     detailed_metric: false,
     value_to_metric: false,
+    on_store_failure: '',
     metadata: null,
   };
 }

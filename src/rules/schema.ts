@@ -35,6 +35,12 @@ export const SCHEMA: readonly SchemaKey[] = [
   row('rule', 'share_threshold', 'bool', 'All values that match the wildcard share one counter.'),
   row('rule', 'detailed_metric', 'bool', 'The metric carries the value of every entry.'),
   row('rule', 'value_to_metric', 'bool', 'The metric carries the value of this entry.'),
+  row(
+    'rule',
+    'on_store_failure',
+    'text',
+    'What `rate_limit` answers while the store cannot count: `error`, `allow`, `deny` or `local`. Without it STORE_FAILURE.',
+  ),
   row('rule', 'metadata', 'free', 'Free values that are given back as dynamic metadata.'),
   row(
     'rate_limit',

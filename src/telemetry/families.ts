@@ -106,6 +106,37 @@ export const FAMILIES = {
   inFlight: weir('ratelimit_in_flight', 'gauge', [], 'Requests being decided'),
   storeSeconds: weir('ratelimit_store_seconds', 'histogram', [], 'Round trip of one batch to the store'),
   storeBatchHits: weir('ratelimit_store_batch_hits', 'histogram', [], 'Hits that travelled to the store together'),
+  storeFailures: weir(
+    'ratelimit_store_failures_total',
+    'counter',
+    ['code'],
+    'Requests that failed for the store: timeout, unavailable, script, and busy, which was RESOURCE_EXHAUSTED',
+  ),
+  storeFallback: weir(
+    'ratelimit_store_fallback_total',
+    'counter',
+    ['policy', 'because'],
+    'Hits that nobody counted, answered by STORE_FAILURE or on_store_failure',
+  ),
+  storeBreakers: weir(
+    'ratelimit_store_breakers',
+    'gauge',
+    ['state'],
+    'Breakers by state, one for each Redis server: closed, open, half_open',
+  ),
+  breakerOpenings: weir('ratelimit_store_breaker_openings_total', 'counter', [], 'Times a breaker opened'),
+  breakerRefusals: weir(
+    'ratelimit_store_breaker_refusals_total',
+    'counter',
+    [],
+    'Calls that an open breaker kept away from the store',
+  ),
+  callersGone: weir(
+    'ratelimit_callers_gone_total',
+    'counter',
+    [],
+    'Requests whose caller had gone before its hits were sent; nothing was charged',
+  ),
   rulesGeneration: weir(
     'ratelimit_rules_generation',
     'gauge',

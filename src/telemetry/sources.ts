@@ -3,6 +3,13 @@ export interface Sources {
   readonly inFlight?: () => number;
   readonly localCache?: () => LocalCacheNumbers;
   readonly storeKind?: string;
+  readonly breakers?: () => BreakerNumbers;
+}
+
+export interface BreakerNumbers {
+  readonly states: Readonly<Record<'closed' | 'open' | 'half_open', number>>;
+  readonly openings: number;
+  readonly refusals: number;
 }
 
 export interface LocalCacheNumbers {

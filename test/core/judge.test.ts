@@ -251,3 +251,27 @@ describe('judge: the limit that binds', () => {
     expect(bindingOf(decide('none=1 hour=11'))).to.equal('none');
   });
 });
+
+describe('judge: when nobody counted', () => {
+  const down = (part: Partial<Extract<Reading, { kind: 'assumed' }>>): Reading => ({
+    kind: 'assumed',
+    outcome: 'ok',
+    because: 'store_down',
+    ...part,
+  });
+
+  it('tells what the reading says is left, and the end of the window', () => {
+    const [verdict] = judged(request('d', ['hour']), [down({ remaining: 9 })]).verdicts;
+    expect(verdict).to.include({ outcome: 'ok', remaining: 9, resetAfterUs: 2_390_000_000 });
+  });
+
+  it('tells a refused caller to come again in 1 s, since the store may be back, and not at the end of the window', () => {
+    const decision = judged(request('d', ['hour']), [down({ outcome: 'over_limit', because: 'breaker_open' })]);
+    expect(decision.outcome).to.equal('over_limit');
+    expect(decision.verdicts[0]).to.include({ remaining: 0, resetAfterUs: 1_000_000 });
+  });
+
+  it('tells the end of the window to a caller who was refused by the over-limit cache', () => {
+    expect(judged(request('d', ['hour']), [CACHED]).verdicts[0]).to.include({ resetAfterUs: 2_390_000_000 });
+  });
+});

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Decision, Hit } from '../../src/core/decision.ts';
 import {
+  CallerGoneError,
   type Charge,
   type Charged,
   NoRulesError,
@@ -59,9 +60,9 @@ function world(store: Store = memoryStore(), options: Partial<LimiterOptions> = 
   };
   const taken: World['taken'] = [];
   const watched: Store = {
-    take(hits, charge, nowUs) {
+    take(hits, charge, nowUs, caller) {
       taken.push({ hits, charge, nowUs });
-      return store.take(hits, charge, nowUs);
+      return store.take(hits, charge, nowUs, caller);
     },
   };
   const it: World = {
@@ -262,6 +263,22 @@ describe('limiter: what it refuses', () => {
 });
 
 describe('limiter: when the store fails', () => {
+  it('hands the caller to the store, and tells of one who has gone as of a request that was refused', async () => {
+    const gone = new CallerGoneError();
+    const callers: unknown[] = [];
+    const it = world({
+      take: (_hits, _charge, _nowUs, caller) => {
+        callers.push(caller);
+        return Promise.reject(gone);
+      },
+    });
+    const caller = { deadlineMs: 5, cancelled: false };
+    expect(await rejection(it.limiter.decide(request('d', ['user=ann']), caller))).to.equal(gone);
+    expect(callers).to.deep.equal([caller]);
+    expect(it.told.refused.map(({ error }) => error)).to.deep.equal([gone]);
+    expect(it.events()).to.equal(1);
+  });
+
   it('rejects with the StoreError itself, and tells the observer once of the hits and their metric keys', async () => {
     const gone = new StoreError('unavailable', 'gone');
     const it = world(failing(gone));

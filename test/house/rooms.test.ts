@@ -47,6 +47,8 @@ const LODGERS: Readonly<Record<string, string>> = {
   'go-names': 'settings',
   'go-values': 'settings',
   counting: 'app',
+  guard: 'app',
+  'loop-lag': 'app',
   'rules-place': 'app',
 };
 

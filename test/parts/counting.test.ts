@@ -36,7 +36,7 @@ describe('counting', () => {
       const { where: found, kind, parts } = chosen(env);
       expect(found).to.equal(expected);
       expect(kind).to.equal(expected.startsWith('Redis') ? 'redis' : 'memory');
-      expect(parts).to.have.length(kind === 'redis' ? 1 : 0);
+      expect(parts.map(({ name }) => name)).to.deep.equal(['loop-lag', ...(kind === 'redis' ? ['redis'] : [])]);
     });
   }
 

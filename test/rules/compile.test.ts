@@ -198,3 +198,28 @@ describe('count_denied', () => {
     ]);
   });
 });
+
+describe('on_store_failure', () => {
+  const FILE = 'domain: d\ndescriptors:\n';
+
+  it('is error, allow, deny or local beside a limit, else left to the service', () => {
+    const rules = ['error', 'allow', 'deny', 'local'].map((word) =>
+      ruleOf(`{ key: k, on_store_failure: ${word}, rate_limit: { unit: hour, requests_per_unit: 1 } }`),
+    );
+    expect(rules.map((rule) => rule.onStoreFailure)).to.deep.equal(['error', 'allow', 'deny', 'local']);
+    expect(ruleOf('{ key: k, rate_limit: { unit: hour, requests_per_unit: 1 } }').onStoreFailure).to.equal(null);
+  });
+
+  it('is a problem where it is an unknown word, with the word that was meant', () => {
+    const rule = '  - { key: k, on_store_failure: alow, rate_limit: { unit: hour, requests_per_unit: 1 } }\n';
+    const [problem] = problemsOf(FILE + rule);
+    expect(problem).to.include({ line: 3, message: "invalid on_store_failure 'alow'", hint: "did you mean 'allow'?" });
+  });
+
+  it('is a problem where there is no limit beside it, as rules below do not take it over', () => {
+    const rule = '  - { key: k, on_store_failure: deny, descriptors: [{ key: l }] }\n';
+    expect(problemsOf(FILE + rule).map(({ message }) => message)).to.deep.equal([
+      'on_store_failure needs a rate_limit beside it',
+    ]);
+  });
+});

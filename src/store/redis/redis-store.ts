@@ -154,7 +154,10 @@ class SingleRedisStore implements RedisStore {
   /** Holds its place in flight until Redis has answered or the connection is gone, whenever the callers gave up. */
   async #send(batch: Batch, script: Script): Promise<void> {
     batch.dropGone(Date.now());
-    if (batch.hits === 0) return;
+    if (batch.hits === 0) {
+      batch.answer([]);
+      return;
+    }
     const { stats } = this;
     stats.batches++;
     stats.hits += batch.hits;
