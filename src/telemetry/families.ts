@@ -106,6 +106,20 @@ export const FAMILIES = {
   inFlight: weir('ratelimit_in_flight', 'gauge', [], 'Requests being decided'),
   storeSeconds: weir('ratelimit_store_seconds', 'histogram', [], 'Round trip of one batch to the store'),
   storeBatchHits: weir('ratelimit_store_batch_hits', 'histogram', [], 'Hits that travelled to the store together'),
+  redisConnections: weir('ratelimit_redis_connections', 'gauge', ['redis'], 'Connections to Redis that are ready'),
+  redisConnects: weir('ratelimit_redis_connects_total', 'counter', ['redis'], 'Connections to Redis that were made'),
+  redisReconnects: weir(
+    'ratelimit_redis_reconnects_total',
+    'counter',
+    ['redis'],
+    'Connections to Redis that were made anew after a loss',
+  ),
+  redisErrors: weir(
+    'ratelimit_redis_errors_total',
+    'counter',
+    ['redis', 'code'],
+    'Batches and refused calls that failed: timeout, unavailable, busy, script',
+  ),
   storeFailures: weir(
     'ratelimit_store_failures_total',
     'counter',

@@ -5,7 +5,7 @@ import type { DomainNumbers, Slot } from './domain-numbers.ts';
 import { counted, type Family, family, gauged, histogram, type Sample, summed } from './exposition.ts';
 import { FAMILIES, type FamilyRow } from './families.ts';
 import { unmappedName } from './labels.ts';
-import type { BreakerNumbers, LocalCacheNumbers, Sources } from './sources.ts';
+import type { BreakerNumbers, LocalCacheNumbers, RedisNumbers, Sources } from './sources.ts';
 
 /** What is counted beside the domains. */
 export interface Numbers {
@@ -126,8 +126,23 @@ function stateFamilies(numbers: Numbers): Family[] {
     gauged(FAMILIES.inFlight, sources.inFlight?.() ?? 0),
     gauged(FAMILIES.buildInfo, 1, { version: numbers.version }),
     ...(sources.storeKind === undefined ? [] : [gauged(FAMILIES.storeInfo, 1, { kind: sources.storeKind })]),
+    ...(sources.redis === undefined ? [] : redisFamilies(sources.redis())),
     ...(sources.breakers === undefined ? [] : breakerFamilies(sources.breakers())),
     ...(sources.localCache === undefined ? [] : cacheFamilies(sources.localCache())),
+  ];
+}
+
+function redisFamilies(all: readonly RedisNumbers[]): Family[] {
+  const each = (number: 'connections' | 'connects' | 'reconnects'): Sample[] =>
+    all.map((redis) => ({ labels: { redis: redis.name }, value: redis[number] }));
+  const errors = all.flatMap(({ name: redis, errors }) =>
+    Object.entries(errors).map(([code, value]) => ({ labels: { redis, code }, value })),
+  );
+  return [
+    family(FAMILIES.redisConnections, each('connections')),
+    family(FAMILIES.redisConnects, each('connects')),
+    family(FAMILIES.redisReconnects, each('reconnects')),
+    family(FAMILIES.redisErrors, errors),
   ];
 }
 

@@ -3,6 +3,7 @@ export interface Sources {
   readonly inFlight?: () => number;
   readonly localCache?: () => LocalCacheNumbers;
   readonly storeKind?: string;
+  readonly redis?: () => readonly RedisNumbers[];
   readonly breakers?: () => BreakerNumbers;
 }
 
@@ -20,4 +21,15 @@ export interface LocalCacheNumbers {
   readonly expired: number;
   readonly evacuated: number;
   readonly overwritten: number;
+}
+
+/** Of one Redis, whatever it consists of. */
+export interface RedisNumbers {
+  /** `main` or `per_second`. */
+  readonly name: string;
+  /** Ready now. */
+  readonly connections: number;
+  readonly connects: number;
+  readonly reconnects: number;
+  readonly errors: Readonly<Record<string, number>>;
 }

@@ -32,6 +32,7 @@ describe('the table of metrics', () => {
     const breakers = { states: { closed: 1, open: 0, half_open: 0 }, openings: 1, refusals: 1 };
     m.read({ storeKind: 'memory', localCache: () => cache, breakers: () => breakers });
     m.storeFellBack('allow', 'store_down', 1);
+    m.read({ redis: () => [{ name: 'main', connections: 1, connects: 1, reconnects: 0, errors: { timeout: 0 } }] });
 
     const told = await m.registry.getMetricsAsJSON();
     const rows = new Map<string, (typeof FAMILIES)[keyof typeof FAMILIES]>(
