@@ -77,9 +77,18 @@ const BY_LEVEL: ReadonlyMap<SchemaLevel, ReadonlyMap<string, SchemaKey>> = new M
   ]),
 );
 
+/** Not of the Go service's format. */
+const OWN: ReadonlySet<string> = new Set(['count_denied']);
+
 /** Go lets every known key stand at every level; at the wrong one it means nothing. */
 export function isKnownKey(key: string): boolean {
   return KNOWN.has(key);
+}
+
+/** The level where a key of our own belongs when this is another one: there it would mean nothing, and nobody would know. */
+export function rightLevelOf(key: string, level: SchemaLevel): SchemaLevel | null {
+  if (!OWN.has(key) || keysOf(level).has(key)) return null;
+  return SCHEMA.find((known) => known.key === key)?.level ?? null;
 }
 
 export function keysOf(level: SchemaLevel): ReadonlyMap<string, SchemaKey> {

@@ -181,6 +181,13 @@ describe('count_denied', () => {
     expect(domainOf('count_denied: yes\ndomain: d\n')).to.equal(true);
   });
 
+  it('is refused where it would mean nothing: in a rule', () => {
+    const rule = '{ key: k, count_denied: false, rate_limit: { unit: hour, requests_per_unit: 1 } }';
+    const [problem] = problemsOf(`domain: d\ndescriptors:\n  - ${rule}\n`);
+    expect(problem).to.include({ line: 3, message: "config error, unknown key 'count_denied' here" });
+    expect(problem?.hint).to.equal('it is a key of the file');
+  });
+
   it('takes nothing but true and false', () => {
     expect(messages('domain: d\ncount_denied: 1\n')).to.have.length(1);
   });
