@@ -115,7 +115,7 @@ export function nearest(text: string, words: readonly string[]): string {
 }
 
 /** Inserted, dropped, changed or swapped letters between two short words (optimal string alignment). */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
