@@ -106,9 +106,10 @@ function deciderOf(
   clock: Clock,
   observer: Observer,
 ): Limiter {
-  const { keyPrefix, shadowMode, quotaMode } = settings;
+  const { keyPrefix, countDenied, shadowMode, quotaMode } = settings;
   const charge = settings.stopWhenOver ? 'stop_when_over' : 'always';
-  return limiter({ ruleset: loader.current, store, clock, observer }, { keyPrefix, charge, shadowMode, quotaMode });
+  const options = { keyPrefix, countDenied, charge, shadowMode, quotaMode } as const;
+  return limiter({ ruleset: loader.current, store, clock, observer }, options);
 }
 
 function doctorOf(

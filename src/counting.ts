@@ -1,8 +1,10 @@
 import type { Part, Store } from './core/ports.ts';
+import { type Guard, guard } from './guard.ts';
 import type { Settings } from './settings.ts';
+import { byUnit } from './store/by-unit.ts';
 import { memoryStore } from './store/memory.ts';
 import { overLimitCache } from './store/over-limit-cache.ts';
-import { type RedisStore, redisStore } from './store/redis/redis-store.ts';
+import { type RedisStore, type RedisStoreOptions, redisStore } from './store/redis/redis-store.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
@@ -20,11 +22,27 @@ export interface Counting {
 /** Where the Go service looks for Redis when nobody says where it is. */
 const DEFAULT_REDIS_URL = '/var/run/nutcracker/ratelimit.sock';
 
+const DEFAULT_PER_SECOND_URL = '/var/run/nutcracker/ratelimitpersecond.sock';
+
+/** As metrics know them, in the order of `redisPlaces`. */
+const REDIS_NAMES = ['main', 'per_second'] as const;
+
 /** Redis when it is named, else memory. Throws an Error with a sentence when its settings do not fit together. */
 export function counting(settings: Settings, metrics: Metrics, log: Log): Counting {
-  const chosen = wantsRedis(settings) ? inRedis(settings, metrics, log) : inMemory(settings);
-  if (settings.overLimitCacheBytes === 0) return chosen;
-  const cache = overLimitCache(chosen.store, { maxBytes: settings.overLimitCacheBytes });
+  const guarded = guard(settings, metrics, log);
+  const chosen = wantsRedis(settings) ? inRedis(settings, metrics, log, guarded) : inMemory(settings);
+  const store = guarded.outermost(withCache(chosen.store, settings, metrics));
+  return { ...chosen, store, parts: [...guarded.parts, ...chosen.parts] };
+}
+
+function withCache(store: Store, settings: Settings, metrics: Metrics): Store {
+  const { overLimitCacheBytes, overLimitCacheEntries, overLimitCacheMaxAgeMs } = settings;
+  if (overLimitCacheBytes === 0 && overLimitCacheEntries === 0) return store;
+  const cache = overLimitCache(store, {
+    maxBytes: overLimitCacheBytes || undefined,
+    maxEntries: overLimitCacheEntries || undefined,
+    maxAgeMs: overLimitCacheMaxAgeMs,
+  });
   metrics.read({
     localCache: () => ({
       entries: cache.stats.entryCount,
@@ -36,10 +54,10 @@ export function counting(settings: Settings, metrics: Metrics, log: Log): Counti
       overwritten: cache.stats.overwriteCount,
     }),
   });
-  return { ...chosen, store: cache };
+  return cache;
 }
 
-function wantsRedis({ backendType, redisUrl, redisType }: Settings): boolean {
+export function wantsRedis({ backendType, redisUrl, redisType }: Settings): boolean {
   return backendType === 'redis' || (backendType === null && (redisUrl !== null || redisType !== null));
 }
 
@@ -54,30 +72,84 @@ function inMemory({ memoryMaxKeys }: Settings): Counting {
   };
 }
 
-function inRedis(settings: Settings, metrics: Metrics, log: Log): Counting {
-  const store: RedisStore = redisStore({
+/** Both Redises, or the one that counts all. */
+export function redisPlaces(settings: Settings): readonly RedisStoreOptions[] {
+  const shared = {
+    tlsFiles: {
+      ca: settings.redisTlsCa ?? undefined,
+      cert: settings.redisTlsCert ?? undefined,
+      key: settings.redisTlsKey ?? undefined,
+      skipHostname: settings.redisTlsSkipHostname,
+    },
+    commandTimeoutMs: settings.redisCommandTimeoutMs,
+    maxBatchHits: settings.redisMaxBatchHits,
+    maxBatchesInFlight: settings.redisMaxBatchesInFlight,
+    expirationJitterMaxSeconds: settings.expirationJitterMaxSeconds,
+  };
+  const main: RedisStoreOptions = {
+    ...shared,
     url: settings.redisUrl ?? DEFAULT_REDIS_URL,
     type: settings.redisType ?? undefined,
     socketType: settings.redisSocketType ?? undefined,
     auth: settings.redisAuth ?? undefined,
+    authFile: settings.redisAuthFile ?? undefined,
+    sentinelAuth: settings.redisSentinelAuth ?? undefined,
+    sentinelAuthFile: settings.redisSentinelAuthFile ?? undefined,
+    db: settings.redisDb ?? undefined,
+    tls: settings.redisTls,
+    poolSize: settings.redisPoolSize,
+    windowMs: Math.ceil(settings.redisPipelineWindowMs),
     connectTimeoutMs: settings.redisConnectTimeoutMs,
-    commandTimeoutMs: settings.redisCommandTimeoutMs,
-    expirationJitterMaxSeconds: settings.expirationJitterMaxSeconds,
-    onBatch: (hits, tookUs) => metrics.storeAnswered(tookUs, hits),
-    onConnected: () => log.logger.info('Redis is there: %s', store.address),
-    onDisconnected: (cause) =>
-      log.trouble('redis', `Redis is not there: ${store.address}`, { cause: cause?.message ?? 'connection closed' }),
+  };
+  if (!settings.perSecond) return [main];
+  const perSecond: RedisStoreOptions = {
+    ...shared,
+    url: settings.perSecondUrl ?? DEFAULT_PER_SECOND_URL,
+    type: settings.perSecondType ?? undefined,
+    socketType: settings.perSecondSocketType ?? undefined,
+    auth: settings.perSecondAuth ?? undefined,
+    authFile: settings.perSecondAuthFile ?? undefined,
+    sentinelAuth: settings.perSecondSentinelAuth ?? undefined,
+    sentinelAuthFile: settings.perSecondSentinelAuthFile ?? undefined,
+    tls: settings.perSecondTls,
+    poolSize: settings.perSecondPoolSize,
+    windowMs: Math.ceil(settings.perSecondPipelineWindowMs),
+    connectTimeoutMs: settings.perSecondConnectTimeoutMs,
+  };
+  return [main, perSecond];
+}
+
+function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Guard): Counting {
+  const stores = redisPlaces(settings).map((place) => observedStore({ ...place, guard: server }, metrics, log));
+  const [main, perSecond] = stores as [RedisStore, RedisStore?];
+  metrics.read({
+    redis: () => stores.map(({ connections, stats }, i) => ({ ...stats, connections, name: REDIS_NAMES[i] as string })),
   });
   return {
-    store,
+    store: perSecond === undefined ? main : byUnit({ main, perSecond }),
     kind: 'redis',
-    where: `Redis at ${store.address}`,
-    parts: [store],
-    everAnswered: () => store.everAnswered,
+    where: `Redis at ${main.address}${perSecond === undefined ? '' : `, for limits per second at ${perSecond.address}`}`,
+    parts: stores,
+    everAnswered: () => stores.every((store) => store.everAnswered),
     reachableNow: () =>
-      store.ping().then(
+      Promise.all(stores.map((store) => store.ping())).then(
         () => true,
         () => false,
       ),
   };
+}
+
+function observedStore(place: RedisStoreOptions, metrics: Metrics, log: Log): RedisStore {
+  const store: RedisStore = redisStore({
+    ...place,
+    onBatch: (hits, tookUs) => metrics.storeAnswered(tookUs, hits),
+    onConnected: () => log.logger.info('Redis is there: %s', store.address),
+    onDisconnected: (cause) => {
+      const what = store.connected ? 'a connection to Redis was lost' : 'Redis is not there';
+      log.trouble(`redis ${store.address}`, `${what}: ${store.address}`, {
+        cause: cause?.message ?? 'connection closed',
+      });
+    },
+  });
+  return store;
 }

@@ -3,6 +3,8 @@ import { type JudgeOptions, judge } from './core/judge.ts';
 import { match } from './core/match.ts';
 import { plan } from './core/plan.ts';
 import {
+  type Caller,
+  CallerGoneError,
   type Charge,
   type Charged,
   type Clock,
@@ -12,19 +14,24 @@ import {
   StoreError,
 } from './core/ports.ts';
 import { type CheckRequest, type Micros, RequestError } from './core/request.ts';
-import type { Ruleset } from './core/ruleset.ts';
+import type { Domain, Ruleset } from './core/ruleset.ts';
 import { unitOfNumber } from './core/unit.ts';
 
-/** Decides requests. Rejects with RequestError, NoRulesError or StoreError; anything else is a bug. */
+/** Decides requests. Rejects with RequestError, NoRulesError, StoreError or CallerGoneError; anything else is a bug. */
 export interface Limiter {
-  decide(request: CheckRequest): Promise<Decision>;
+  decide(request: CheckRequest, caller?: Caller): Promise<Decision>;
   /** Requests that wait for the store. */
   inFlight(): number;
 }
 
 export interface LimiterOptions extends JudgeOptions {
   readonly keyPrefix: string;
-  readonly charge: Charge;
+  /** QUOTA_MODE: every descriptor counts as a quota, an unmatched one as a quota that passed. */
+  readonly quotaMode: boolean;
+  /** Of a request whose refusal is counted. */
+  readonly charge: Exclude<Charge, 'only_if_admitted'>;
+  /** false: a refused request consumes nothing, unless its domain says otherwise. True when absent. */
+  readonly countDenied?: boolean;
 }
 
 export interface LimiterParts {
@@ -39,23 +46,36 @@ export function limiter({ ruleset, store, clock, observer }: LimiterParts, optio
   let waiting = 0;
 
   /** The journey. The ruleset and the time are taken once; the store is the only await. */
-  async function decide(request: CheckRequest): Promise<Decision> {
+  async function decide(request: CheckRequest, caller?: Caller): Promise<Decision> {
     const nowUs = clock.nowUs();
     const rules = refusals(request, ruleset());
-    const matches = match(rules.domains.get(request.domain), request);
-    const hits = plan(request, matches, nowUs, options.keyPrefix);
-    const readings = hits.length === 0 ? [] : await take(request, matches, hits, nowUs);
+    const domain = rules.domains.get(request.domain);
+    const matches = match(domain, request);
+    const hits = plan(request, matches, nowUs, options.keyPrefix, options.quotaMode);
+    const readings = hits.length === 0 ? [] : await take(request, matches, hits, chargeIn(domain), nowUs, caller);
     const decision = judge(request, rules, matches, hits, readings, nowUs, options);
     observer.decided(decision, clock.nowUs() - nowUs);
     return decision;
   }
 
-  async function take(request: CheckRequest, matches: readonly Match[], hits: readonly Hit[], nowUs: Micros) {
+  function chargeIn(domain: Domain | undefined): Charge {
+    return (domain?.countDenied ?? options.countDenied ?? true) ? options.charge : 'only_if_admitted';
+  }
+
+  async function take(
+    request: CheckRequest,
+    matches: readonly Match[],
+    hits: readonly Hit[],
+    charge: Charge,
+    nowUs: Micros,
+    caller: Caller | undefined,
+  ) {
     waiting++;
     try {
-      return await store.take(hits, options.charge, nowUs);
+      return await store.take(hits, charge, nowUs, caller);
     } catch (error) {
       if (error instanceof StoreError) observer.storeFailed(request, charged(matches, hits), error);
+      else if (error instanceof CallerGoneError) observer.requestRefused(request, error);
       throw error;
     } finally {
       waiting--;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CHECK_HELP, check } from './cli/check.ts';
 import { CLIENT_HELP, client } from './cli/client.ts';
+import { DOCTOR_HELP, doctor } from './cli/doctor.ts';
 import { SERVE_HELP, serve } from './cli/serve.ts';
 import { VERSION } from './version.ts';
 
@@ -11,9 +12,12 @@ interface Command {
   readonly help: string;
 }
 
+const LINGER_MS = 1_000;
+
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { run: serve, help: SERVE_HELP },
   check: { run: check, help: CHECK_HELP },
+  doctor: { run: doctor, help: DOCTOR_HELP },
   client: { run: client, help: CLIENT_HELP },
 };
 
@@ -43,3 +47,5 @@ function print(stream: NodeJS.WriteStream, text: string, exitCode: number): numb
 }
 
 process.exitCode = await main(process.argv.slice(2));
+// What still hangs in the network, such as a question to a DNS that is away, is not waited for.
+setTimeout(() => process.exit(), LINGER_MS).unref();

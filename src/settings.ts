@@ -39,6 +39,13 @@ const atLeastOneMs = (value: string): number => {
 const bool = (env: string, fallback: boolean, doc: string) =>
   setting(env, 'true|false', String(fallback), goBoolean, doc);
 const duration = (env: string, fallback: string, doc: string) => setting(env, 'duration', fallback, goDurationMs, doc);
+const path = (env: string, doc: string) => setting(env, 'path', '', optionalText, doc);
+const secret = (env: string, doc: string) => setting(env, 'secret', '', optionalText, doc);
+const redisType = (env: string, doc: string) =>
+  setting(env, 'single|sentinel|cluster', '', optional(oneOf('single', 'sentinel', 'cluster')), doc);
+const socketType = (env: string, doc: string) => setting(env, 'tcp|unix', '', optional(oneOf('tcp', 'unix')), doc);
+const MOST_CONNECTIONS = 1_000;
+const poolSize = (env: string, doc: string) => setting(env, 'number', '1', integerBetween(1, MOST_CONNECTIONS), doc);
 
 /** Every setting there is: what --help prints, what the README's table shows, what the service reads. */
 export const SETTINGS = {
@@ -90,35 +97,19 @@ export const SETTINGS = {
       optional(oneOf('redis', 'memory')),
       'Where hits are counted. Redis when this, REDIS_URL or REDIS_TYPE names it, else memory.',
     ),
-    redisUrl: setting(
-      'REDIS_URL',
-      'url',
-      '',
-      optionalText,
-      'host:port, redis://user:password@host:port/db, or the path of a socket.',
+    storeFailure: setting(
+      'STORE_FAILURE',
+      'error|allow|deny|local',
+      'error',
+      oneOf('error', 'allow', 'deny', 'local'),
+      'The answer while the store cannot count, for rules without on_store_failure.',
     ),
-    redisType: setting(
-      'REDIS_TYPE',
-      'single',
-      '',
-      optional(oneOf('single', 'sentinel', 'cluster')),
-      'Only single for now.',
-    ),
-    redisSocketType: setting(
-      'REDIS_SOCKET_TYPE',
-      'tcp|unix',
-      '',
-      optional(oneOf('tcp', 'unix')),
-      'Told from REDIS_URL when not set.',
-    ),
-    redisAuth: setting('REDIS_AUTH', 'secret', '', optionalText, 'password, or user:password.'),
-    redisConnectTimeoutMs: duration('REDIS_TIMEOUT', '10s', 'How long connecting may take.'),
-    redisCommandTimeoutMs: setting(
-      'REDIS_COMMAND_TIMEOUT',
-      'duration',
-      '100ms',
-      atLeastOneMs,
-      'How long an answer may take; then the call fails.',
+    localFallbackShare: setting(
+      'LOCAL_FALLBACK_SHARE',
+      'number',
+      '1',
+      atLeastOne,
+      'With local: limits are divided by this, rounded up. The number of weir processes.',
     ),
     redisHealthCheck: bool(
       'REDIS_HEALTH_CHECK_ACTIVE_CONNECTION',
@@ -139,6 +130,18 @@ export const SETTINGS = {
       count,
       'Remember keys that are over, and answer for them without Redis. 0 is off.',
     ),
+    overLimitCacheEntries: setting(
+      'OVER_LIMIT_CACHE_ENTRIES',
+      'number',
+      '0',
+      count,
+      'The same with a number of keys, in place of bytes or beside them. 0 is off.',
+    ),
+    overLimitCacheMaxAgeMs: duration(
+      'OVER_LIMIT_CACHE_MAX_AGE',
+      '1s',
+      'How long it answers before Redis is asked again: what another process refunds may be refused for so long.',
+    ),
     memoryMaxKeys: setting(
       'MEMORY_MAX_KEYS',
       'number',
@@ -148,6 +151,88 @@ export const SETTINGS = {
     ),
     keyPrefix: setting('CACHE_KEY_PREFIX', 'text', '', text, 'Goes before every counter key.'),
   }),
+  ...inGroup('Redis', {
+    redisUrl: setting(
+      'REDIS_URL',
+      'url',
+      '',
+      optionalText,
+      'host:port, redis://user:password@host:port/db, or the path of a socket. Sentinel: master,host:port,... Cluster: host:port,...',
+    ),
+    redisType: redisType('REDIS_TYPE', 'What REDIS_URL names. Single when not set.'),
+    redisSocketType: socketType('REDIS_SOCKET_TYPE', 'Told from REDIS_URL when not set.'),
+    redisAuth: secret('REDIS_AUTH', 'password, or user:password. Beats the URL.'),
+    redisAuthFile: path('REDIS_AUTH_FILE', 'A file that holds the same, read again at each dial. Beats REDIS_AUTH.'),
+    redisSentinelAuth: secret('REDIS_SENTINEL_AUTH', 'password, or user:password, of the sentinels themselves.'),
+    redisSentinelAuthFile: path('REDIS_SENTINEL_AUTH_FILE', 'A file that holds the same, read again at each dial.'),
+    redisDb: setting(
+      'REDIS_DB',
+      'number',
+      '',
+      optional(integerBetween(0, COUNT_MOST)),
+      'Database. Beats the one in the URL.',
+    ),
+    redisTls: bool('REDIS_TLS', false, 'Speak TLS, to sentinels too. rediss:// asks for it as well.'),
+    redisTlsCa: path('REDIS_TLS_CACERT', 'PEM file of the authorities to trust, in place of those of the system.'),
+    redisTlsCert: path('REDIS_TLS_CLIENT_CERT', 'PEM file of our own certificate, read again at each dial.'),
+    redisTlsKey: path('REDIS_TLS_CLIENT_KEY', 'PEM file of its key.'),
+    redisTlsSkipHostname: bool(
+      'REDIS_TLS_SKIP_HOSTNAME_VERIFICATION',
+      false,
+      'Take a certificate for another name. Its chain is verified all the same.',
+    ),
+    redisPoolSize: poolSize(
+      'REDIS_POOL_SIZE',
+      'Connections to each server, used in turn by batches. One carries all hits of a turn of the event loop together, so more seldom help.',
+    ),
+    redisPipelineWindowMs: duration(
+      'REDIS_PIPELINE_WINDOW',
+      '0',
+      'Collect hits for that long, in whole milliseconds; 0 is one turn of the event loop.',
+    ),
+    redisConnectTimeoutMs: duration(
+      'REDIS_TIMEOUT',
+      '10s',
+      'How long connecting may take; with Sentinel and Cluster at most 1s for each server that is tried.',
+    ),
+    redisCommandTimeoutMs: setting(
+      'REDIS_COMMAND_TIMEOUT',
+      'duration',
+      '100ms',
+      atLeastOneMs,
+      'How long an answer may take; then the call fails.',
+    ),
+    redisMaxBatchHits: setting(
+      'REDIS_MAX_BATCH_HITS',
+      'number',
+      '1024',
+      atLeastOne,
+      'Hits that go to Redis together. A request with more of them goes alone.',
+    ),
+    redisMaxBatchesInFlight: setting(
+      'REDIS_MAX_BATCHES_IN_FLIGHT',
+      'number',
+      '128',
+      atLeastOne,
+      'Batches that Redis has not answered; beyond it calls are RESOURCE_EXHAUSTED.',
+    ),
+    perSecond: bool(
+      'REDIS_PERSECOND',
+      false,
+      'Count limits per second in a Redis of their own, named by the settings below.',
+    ),
+    perSecondUrl: setting('REDIS_PERSECOND_URL', 'url', '', optionalText, 'As REDIS_URL.'),
+    perSecondType: redisType('REDIS_PERSECOND_TYPE', 'As REDIS_TYPE.'),
+    perSecondSocketType: socketType('REDIS_PERSECOND_SOCKET_TYPE', 'As REDIS_SOCKET_TYPE.'),
+    perSecondAuth: secret('REDIS_PERSECOND_AUTH', 'As REDIS_AUTH.'),
+    perSecondAuthFile: path('REDIS_PERSECOND_AUTH_FILE', 'As REDIS_AUTH_FILE.'),
+    perSecondSentinelAuth: secret('REDIS_PERSECOND_SENTINEL_AUTH', 'As REDIS_SENTINEL_AUTH.'),
+    perSecondSentinelAuthFile: path('REDIS_PERSECOND_SENTINEL_AUTH_FILE', 'As REDIS_SENTINEL_AUTH_FILE.'),
+    perSecondTls: bool('REDIS_PERSECOND_TLS', false, 'As REDIS_TLS; the files are those of REDIS_TLS_*.'),
+    perSecondPoolSize: poolSize('REDIS_PERSECOND_POOL_SIZE', 'As REDIS_POOL_SIZE.'),
+    perSecondPipelineWindowMs: duration('REDIS_PERSECOND_PIPELINE_WINDOW', '0', 'As REDIS_PIPELINE_WINDOW.'),
+    perSecondConnectTimeoutMs: duration('REDIS_PERSECOND_TIMEOUT', '10s', 'As REDIS_TIMEOUT.'),
+  }),
   ...inGroup('Decisions', {
     nearLimitRatio: setting(
       'NEAR_LIMIT_RATIO',
@@ -156,10 +241,15 @@ export const SETTINGS = {
       numberBetween(0, 1),
       'Hits above this part of a limit count as near it.',
     ),
+    countDenied: bool(
+      'COUNT_DENIED',
+      true,
+      'false: a refused request consumes nothing on any of its limits. Rules may say `count_denied` for a domain.',
+    ),
     stopWhenOver: bool(
       'STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT',
       false,
-      'A request that goes over is charged only where it does.',
+      'A refused request is charged only where it goes over. Without effect where refused requests are not counted.',
     ),
     shadowMode: bool('SHADOW_MODE', false, 'Decide and count, but tell ok.'),
     quotaMode: bool('QUOTA_MODE', false, 'Every descriptor is a quota: over only when all are.'),
@@ -182,6 +272,11 @@ export const SETTINGS = {
     dynamicMetadata: bool('RESPONSE_DYNAMIC_METADATA', false, 'Answer with the request and the metadata of its rules.'),
   }),
   ...inGroup('Limits on requests', {
+    maxLoopLagMs: duration(
+      'MAX_LOOP_LAG',
+      '2s',
+      'When the event loop is later than this, calls are RESOURCE_EXHAUSTED instead of queueing. 0 is off.',
+    ),
     maxMessageBytes: setting(
       'MAX_MESSAGE_BYTES',
       'bytes',

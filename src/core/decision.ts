@@ -29,20 +29,51 @@ export interface Hit {
   readonly cost: number;
   readonly windowSeconds: number;
   readonly windowEndUs: Micros;
-  /** A shadow rule counts, and never stops the charge of its siblings. */
+  /** A shadow rule counts, and never refuses. */
   readonly shadow: boolean;
+  readonly refuses: Refuses;
+  /** What its rule wants when the store fails; null leaves it to the service. */
+  readonly onStoreFailure: FailurePolicy | null;
 }
+
+/**
+ * What it means for the request when this hit goes over: `alone` refuses it, `together` refuses it when every such hit
+ * of the request goes over (quotas), `never` does not (shadow rules, and quotas beside one that always passes).
+ */
+export type Refuses = 'alone' | 'together' | 'never';
+
+/** What is answered while the store can't count: an error, a yes, a no, or a count in this process alone. */
+export type FailurePolicy = 'error' | 'allow' | 'deny' | 'local';
 
 /** What a store answered for one hit. */
 export type Reading =
   | {
       readonly kind: 'counted';
-      /** The counter afterwards, 0 to MAX_HITS. */
+      /** The counter afterwards, 0 to MAX_HITS. Over its limit when it stands above it. */
       readonly used: number;
+      readonly charged: true;
       readonly by: 'redis' | 'memory';
     }
-  /** Honest: nobody counted, and the decision says why. */
-  | { readonly kind: 'assumed'; readonly outcome: Outcome; readonly because: 'over_limit_cache' };
+  | {
+      readonly kind: 'counted';
+      /** The counter as it stands, after a refund if this was one. */
+      readonly used: number;
+      /** Not added, because the request was refused: for a sibling, or for this very hit. */
+      readonly charged: false;
+      /** It would have gone over. */
+      readonly over: boolean;
+      readonly by: 'redis' | 'memory';
+    }
+  /** Honest: nobody counted, or only this process, and the decision says why. */
+  | {
+      readonly kind: 'assumed';
+      readonly outcome: Outcome;
+      readonly because: Assumption;
+      /** What a status tells as left when `outcome` is ok. */
+      readonly remaining?: number;
+    };
+
+export type Assumption = 'over_limit_cache' | 'store_down' | 'breaker_open';
 
 export type Outcome = 'ok' | 'over_limit';
 

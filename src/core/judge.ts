@@ -1,15 +1,17 @@
 import type { Decision, Hit, Match, Outcome, Reading, Verdict } from './decision.ts';
+import { isDenied, tellsOver } from './denial.ts';
 import type { CheckRequest, Descriptor, Micros } from './request.ts';
 import type { Ruleset } from './ruleset.ts';
 
 /** `limit_remaining` is 32 bits wide; an unlimited rule tells all of them. */
 const MOST_REMAINING = 0xffff_ffff;
 
+/** A refusal that nobody counted ends when the store is back, so a caller is not sent away for a whole window. */
+const ASK_AGAIN_US = 1_000_000;
+
 export interface JudgeOptions {
   /** SHADOW_MODE: the statuses tell the truth, the whole is ok. */
   readonly shadowMode: boolean;
-  /** QUOTA_MODE: every descriptor counts as a quota, an unmatched one as a quota that passed. */
-  readonly quotaMode: boolean;
 }
 
 /** Readings stand in the order of the limited matches, as `plan` made the hits. */
@@ -24,20 +26,23 @@ export function judge(
 ): Decision {
   if (readings.length !== hits.length) throw new Error(`${readings.length} readings for ${hits.length} hits`);
   const verdicts: Verdict[] = [];
+  const overs = readings.map((reading, i) => tellsOver(reading, hits[i] as Hit));
   let next = 0;
   for (const [i, found] of matches.entries()) {
     const descriptor = request.descriptors[i] as Descriptor;
     if (found.kind === 'limited') {
-      verdicts.push(limited(descriptor, found, hits[next] as Hit, readings[next] as Reading, nowUs));
+      verdicts.push(
+        limited(descriptor, found, hits[next] as Hit, readings[next] as Reading, overs[next] === true, nowUs),
+      );
       next++;
     } else {
       verdicts.push(free(descriptor, found));
     }
   }
-  const over = isOver(verdicts, options.quotaMode);
+  const over = isDenied(hits, overs);
   const shadowed = over && options.shadowMode;
   const outcome: Outcome = over && !shadowed ? 'over_limit' : 'ok';
-  const binding = over ? lastToReset(verdicts, options.quotaMode) : closest(verdicts);
+  const binding = over ? lastToReset(verdicts) : closest(verdicts);
   return { request, ruleset, nowUs, outcome, shadowed, verdicts, binding };
 }
 
@@ -55,10 +60,16 @@ function free(descriptor: Descriptor, found: Match): Verdict {
   };
 }
 
-function limited(descriptor: Descriptor, found: Match, hit: Hit, reading: Reading, nowUs: Micros): Verdict {
-  const most = hit.limit.requestsPerUnit;
-  const over = reading.kind === 'counted' ? reading.used > most : reading.outcome === 'over_limit';
-  const remaining = over || reading.kind === 'assumed' ? 0 : most - reading.used;
+function limited(
+  descriptor: Descriptor,
+  found: Match,
+  hit: Hit,
+  reading: Reading,
+  over: boolean,
+  nowUs: Micros,
+): Verdict {
+  const left = reading.kind === 'assumed' ? (reading.remaining ?? 0) : hit.limit.requestsPerUnit - reading.used;
+  const remaining = over ? 0 : left;
   return {
     descriptor,
     match: found,
@@ -67,37 +78,22 @@ function limited(descriptor: Descriptor, found: Match, hit: Hit, reading: Readin
     hit,
     reading,
     remaining,
-    resetAfterUs: hit.windowEndUs - nowUs,
+    resetAfterUs:
+      over && isUncounted(reading) ? Math.min(ASK_AGAIN_US, hit.windowEndUs - nowUs) : hit.windowEndUs - nowUs,
   };
 }
 
-/** Over when a plain descriptor is, or when there are quotas and every one of them is. */
-function isOver(verdicts: readonly Verdict[], quotaMode: boolean): boolean {
-  let quotas = 0;
-  let spent = 0;
-  for (const verdict of verdicts) {
-    const isSpent = verdict.outcome === 'over_limit';
-    if (isQuota(verdict, quotaMode)) {
-      quotas++;
-      if (isSpent) spent++;
-    } else if (isSpent) {
-      return true;
-    }
-  }
-  return quotas > 0 && quotas === spent;
-}
-
-function isQuota({ match }: Verdict, quotaMode: boolean): boolean {
-  if (match.kind === 'unlimited') return false;
-  return quotaMode || (match.kind === 'limited' && match.rule !== null && match.rule.quotaMode);
+function isUncounted(reading: Reading): boolean {
+  return reading.kind === 'assumed' && reading.because !== 'over_limit_cache';
 }
 
 /** Of those that refuse, the one that keeps refusing longest; the first on a tie. */
-function lastToReset(verdicts: readonly Verdict[], quotaMode: boolean): Verdict | null {
-  const quotasSpent = verdicts.every((v) => !isQuota(v, quotaMode) || v.outcome === 'over_limit');
+function lastToReset(verdicts: readonly Verdict[]): Verdict | null {
+  const quotasSpent = verdicts.every((v) => v.hit?.refuses !== 'together' || v.over);
   let last: Verdict | null = null;
   for (const verdict of verdicts) {
-    if (verdict.outcome !== 'over_limit' || (isQuota(verdict, quotaMode) && !quotasSpent)) continue;
+    const refuses = verdict.hit?.refuses;
+    if (!verdict.over || !(refuses === 'alone' || (refuses === 'together' && quotasSpent))) continue;
     if (last === null || verdict.resetAfterUs > last.resetAfterUs) last = verdict;
   }
   return last;

@@ -7,16 +7,26 @@ export interface Clock {
 }
 
 /**
- * What becomes of the other hits of a request when one would go over.
- * `always`: every hit is charged. `stop_when_over`: when a hit that is not a shadow rule's would go over, those that
- * would go over are charged and the rest only looked at.
+ * What becomes of the hits of a request that would be refused (`isDenied`): not by a shadow rule, and by quotas only when
+ * all would go over. A refund is given back in any case.
+ *
+ * `always`: all are charged. `stop_when_over`: those that would go over are charged, the rest only looked at; each is
+ * held against its counter as it stood before the request. `only_if_admitted`: none is charged; each is told over as
+ * `always` would have told it.
  */
-export type Charge = 'always' | 'stop_when_over';
+export type Charge = 'always' | 'stop_when_over' | 'only_if_admitted';
+
+/** Who waits for the answer. A hit whose caller has gone need not be sent. */
+export interface Caller {
+  /** Milliseconds since the epoch; null when the caller would wait for ever. */
+  readonly deadlineMs: number | null;
+  readonly cancelled: boolean;
+}
 
 /** Who counts. The hits of one request travel together, because `charge` may make one's fate depend on the others'. */
 export interface Store {
-  /** One reading per hit, in order. Rejects with StoreError. */
-  take(hits: readonly Hit[], charge: Charge, nowUs: Micros): Promise<readonly Reading[]>;
+  /** One reading per hit, in order. Rejects with StoreError, or with CallerGoneError when nothing was sent. */
+  take(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]>;
 }
 
 export type StoreErrorCode = 'timeout' | 'unavailable' | 'busy' | 'script';
@@ -28,6 +38,14 @@ export class StoreError extends Error {
   constructor(code: StoreErrorCode, message: string, cause?: unknown) {
     super(message, { cause });
     this.code = code;
+  }
+}
+
+/** The caller's deadline passed, or it hung up, before its hits were sent: nothing was charged, and nobody reads this. */
+export class CallerGoneError extends Error {
+  override readonly name = 'CallerGoneError';
+  constructor() {
+    super('the caller has gone');
   }
 }
 

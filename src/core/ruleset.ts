@@ -1,3 +1,4 @@
+import type { FailurePolicy } from './decision.ts';
 import type { Unit } from './unit.ts';
 
 /** A free value from YAML or a protobuf Struct. */
@@ -42,6 +43,7 @@ export interface Rule {
   /** A level above or this one has value_to_metric or share_threshold, so the metric key may depend on the request. */
   readonly metricVaries: boolean;
   readonly metadata: JsonObject | null;
+  readonly onStoreFailure: FailurePolicy | null;
   readonly children: Level | null;
   readonly at: Position;
 }
@@ -72,6 +74,8 @@ export interface KeyRules {
 
 export interface Domain {
   readonly name: string;
+  /** false: a refused request consumes nothing; null leaves it to the service. */
+  readonly countDenied: boolean | null;
   readonly root: Level;
 }
 

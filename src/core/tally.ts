@@ -1,6 +1,6 @@
 import type { Reading } from './decision.ts';
 
-/** How many hits were over, near and within a limit. A hit may be both near and within. */
+/** How many hits were over, near and within a limit. A hit may be both near and within, or neither when not charged. */
 export interface Tally {
   overLimit: number;
   nearLimit: number;
@@ -18,8 +18,8 @@ export function nearLimitOf(requestsPerUnit: number, ratio: number): number {
 /**
  * Adds one reading to `tally`; allocates nothing, as it runs for every hit.
  *
- * `cost` is what the request asked for, also where the store was told to look only: the Go service derives the state
- * before from it. A refund (`cost < 0`) adds nothing.
+ * `cost` is what the request asked for. Of hits that were not charged only those that would have gone over are told, as
+ * over. A refund (`cost < 0`) adds nothing.
  */
 export function addToTally(
   tally: Tally,
@@ -34,6 +34,12 @@ export function addToTally(
     if (reading.because !== 'over_limit_cache') return;
     tally.overLimit += cost;
     tally.overLimitWithLocalCache += cost;
+    if (shadow) tally.shadowMode += cost;
+    return;
+  }
+  if (!reading.charged) {
+    if (!reading.over) return;
+    tally.overLimit += cost;
     if (shadow) tally.shadowMode += cost;
     return;
   }

@@ -14,6 +14,7 @@ export interface CallContext {
 /** The codes of gRPC that weir sends (https://grpc.io/docs/guides/status-codes/). */
 export const RPC_CODE = {
   ok: 0,
+  cancelled: 1,
   invalidArgument: 3,
   notFound: 5,
   resourceExhausted: 8,

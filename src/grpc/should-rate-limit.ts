@@ -1,5 +1,5 @@
 import type { Decision } from '../core/decision.ts';
-import { NoRulesError, StoreError } from '../core/ports.ts';
+import { CallerGoneError, NoRulesError, StoreError } from '../core/ports.ts';
 import type { Projection } from '../core/projection.ts';
 import { REQUEST_BOUNDS, type RequestBounds, RequestError } from '../core/request.ts';
 import type { Limiter } from '../limiter.ts';
@@ -21,11 +21,11 @@ export interface ShouldRateLimitOptions {
 /** envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit. */
 export function shouldRateLimit(options: ShouldRateLimitOptions): UnaryHandler {
   const { limiter, project, bounds = REQUEST_BOUNDS, onBug, onCall } = options;
-  return async function answer(message) {
+  return async function answer(message, call) {
     const startMs = performance.now();
     let code: RpcCode = RPC_CODE.ok;
     try {
-      const decision = await limiter.decide(decodeRequest(message, bounds));
+      const decision = await limiter.decide(decodeRequest(message, bounds), call);
       return encodeResponse(decision, project(decision));
     } catch (error) {
       const refusal = refusalOf(error);
@@ -40,7 +40,11 @@ export function shouldRateLimit(options: ShouldRateLimitOptions): UnaryHandler {
 
 function refusalOf(error: unknown): RpcError {
   if (error instanceof RequestError) return new RpcError(RPC_CODE.invalidArgument, error.message);
-  if (error instanceof StoreError) return new RpcError(RPC_CODE.unavailable, error.message);
+  if (error instanceof StoreError) {
+    // Busy is said of weir itself, and Envoy may be told to retry what is unavailable.
+    return new RpcError(error.code === 'busy' ? RPC_CODE.resourceExhausted : RPC_CODE.unavailable, error.message);
+  }
+  if (error instanceof CallerGoneError) return new RpcError(RPC_CODE.cancelled, error.message);
   if (error instanceof NoRulesError) return new RpcError(RPC_CODE.failedPrecondition, error.message);
   if (error instanceof DecodeError) {
     return new RpcError(RPC_CODE.internal, `grpc: error unmarshalling request: ${error.message}`);

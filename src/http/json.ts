@@ -15,6 +15,8 @@ export interface JsonHandlerOptions {
 
 /** The Go service tells no reason here, not even for a store that is down; its log does. */
 const BAD_REQUEST = textReply(400, 'Bad Request\n');
+/** Weir is busy itself: the only failure here that says so, since coming back later may help. The Go service has none. */
+const BUSY = textReply(503, 'Service Unavailable\n');
 const STATUS = { ok: 200, over_limit: 429 } as const;
 const CODE = { ok: 'OK', over_limit: 'OVER_LIMIT' } as const;
 
@@ -26,6 +28,7 @@ export function jsonHandler({ limiter, project, bounds }: JsonHandlerOptions): H
       const response = responseJson(decision, project(decision));
       return { status: STATUS[decision.outcome], contentType: JSON_TYPE, body: JSON.stringify(response) };
     } catch (error) {
+      if (error instanceof StoreError && error.code === 'busy') return BUSY;
       if (isRefusal(error)) return BAD_REQUEST;
       throw error;
     }

@@ -1,5 +1,5 @@
 import type { Problems, SourceText } from './problem.ts';
-import { isKnownKey, nearestKey, type SchemaLevel } from './schema.ts';
+import { isKnownKey, nearestKey, rightLevelOf, type SchemaLevel } from './schema.ts';
 import type { YamlMap, YamlNode, YamlScalar } from './yaml-reader.ts';
 import { goScalar, goText, resolve } from './yaml-scalar.ts';
 import { forEachPair, real } from './yaml-tree.ts';
@@ -43,6 +43,11 @@ export function checkKeys(root: YamlMap, source: SourceText, problems: Problems)
   /** The key, the one meant by it, or null when neither can be told. */
   const checkKey = (key: YamlNode, level: SchemaLevel, pairs: ReadonlyMap<string, unknown>): string | null => {
     const scalar = real(key) as YamlScalar;
+    const right = rightLevelOf(scalar.text, level);
+    if (right !== null) {
+      refuse(key, `config error, unknown key '${scalar.text}' here`, `it is a key of the ${right}`);
+      return null;
+    }
     if (scalar.tag === '' && isKnownKey(scalar.text)) return scalar.text;
     const resolved = resolve(scalar);
     if (resolved.type !== 'text') {

@@ -1,8 +1,9 @@
+import type { FailurePolicy } from '../core/decision.ts';
 import type { Problem, RulesDocument } from '../core/ports.ts';
 import type { Domain, Limit, Position, Rule, Ruleset } from '../core/ruleset.ts';
 import { isUnit, UNIT_SECONDS, type Unit } from '../core/unit.ts';
 import { closed, type OpenLevel, openLevel, place } from './level.ts';
-import { type LimitDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
+import { type FileDraft, type LimitDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
 import { Problems } from './problem.ts';
 import { nearest } from './schema.ts';
 
@@ -39,6 +40,7 @@ interface CheckedLevel extends OpenLevel {
 }
 
 interface OpenDomain extends Domain {
+  countDenied: boolean | null;
   readonly root: CheckedLevel;
   readonly at: Position;
 }
@@ -75,14 +77,30 @@ class Compiler {
       // Its rules are still checked, each on its own.
       domain = undefined;
     }
-    if (domain === undefined || file.domain === '') domain = { name: file.domain, root: checkedLevel(), at };
+    if (domain === undefined || file.domain === '') {
+      domain = { name: file.domain, countDenied: null, root: checkedLevel(), at };
+    }
     if (file.domain !== '' && !this.#domains.has(file.domain)) this.#domains.set(file.domain, domain);
+    this.#setCountDenied(document, file, domain);
     this.#addRules(document, file.descriptors, domain.root, { path: file.domain, metricVaries: false });
+  }
+
+  /** Files of one domain must not contradict each other; which of them came first would decide. */
+  #setCountDenied({ source }: ParsedDocument, file: FileDraft, domain: OpenDomain): void {
+    if (file.count_denied === null) return;
+    if (domain.countDenied !== null && domain.countDenied !== file.count_denied) {
+      const message = `count_denied is ${domain.countDenied} in another file of domain '${file.domain}'`;
+      this.#problems.add(source, placeOf(file, 'count_denied'), message, 'say it in one of them');
+    }
+    domain.countDenied = file.count_denied;
   }
 
   ruleset(): Ruleset {
     const domains = new Map(
-      [...this.#domains].map(([name, { root }]): [string, Domain] => [name, { name, root: closed(root) }]),
+      [...this.#domains].map(([name, { countDenied, root }]): [string, Domain] => [
+        name,
+        { name, countDenied, root: closed(root) },
+      ]),
     );
     return { generation: this.#options.generation, domains, rules: this.#rules };
   }
@@ -122,6 +140,7 @@ class Compiler {
       shareThreshold: draft.share_threshold,
       metricVaries,
       metadata: draft.metadata,
+      onStoreFailure: policyOf(draft),
       children: below === null ? null : closed(below),
       at,
     };
@@ -141,11 +160,23 @@ class Compiler {
       if (hint && draft.sound) refuse(draft.node.at, `duplicate descriptor composite key '${path}'`, hint);
     }
     if (draft.rate_limit !== null) this.#checkLimit(document, draft.rate_limit);
+    if (draft.on_store_failure !== '') this.#checkPolicy(document, draft);
     if (draft.share_threshold && draft.sound && !text.includes('*')) {
       refuse(
         placeOf(draft, 'share_threshold'),
         `share_threshold can only be used with wildcard values (containing '*'), but found key '${text}'`,
       );
+    }
+  }
+
+  #checkPolicy({ source }: ParsedDocument, draft: RuleDraft): void {
+    const at = placeOf(draft, 'on_store_failure');
+    if (policyOf(draft) === null) {
+      const message = `invalid on_store_failure '${draft.on_store_failure}'`;
+      this.#problems.add(source, at, message, wordHint(draft.on_store_failure, POLICIES));
+    } else if (draft.rate_limit === null && draft.sound) {
+      const hint = 'write it at each rule below that has one';
+      this.#problems.add(source, at, 'on_store_failure needs a rate_limit beside it', hint);
     }
   }
 
@@ -155,7 +186,11 @@ class Compiler {
     if (limit.unlimited) {
       if (unit !== null) refuse(placeOf(limit, 'unit'), 'should not specify rate limit unit when unlimited');
     } else if (unit === null && limit.sound) {
-      refuse(placeOf(limit, 'unit'), `invalid rate limit unit '${limit.unit}'`, unitHint(limit.unit));
+      refuse(
+        placeOf(limit, 'unit'),
+        `invalid rate limit unit '${limit.unit}'`,
+        wordHint(limit.unit, Object.keys(UNIT_SECONDS)),
+      );
     }
     for (const replaced of limit.replaces) {
       const at = placeOf(replaced, 'name');
@@ -184,10 +219,15 @@ function unitOf(limit: LimitDraft): Unit | null {
   return isUnit(name) ? name : null;
 }
 
-function unitHint(unit: string): string {
-  const units = Object.keys(UNIT_SECONDS);
-  const near = nearest(unit, units);
-  return near === '' ? `it is one of ${units.join(', ')}` : `did you mean '${near}'?`;
+function wordHint(word: string, words: readonly string[]): string {
+  const near = nearest(word, words);
+  return near === '' ? `it is one of ${words.join(', ')}` : `did you mean '${near}'?`;
+}
+
+const POLICIES: readonly FailurePolicy[] = ['error', 'allow', 'deny', 'local'];
+
+function policyOf(draft: RuleDraft): FailurePolicy | null {
+  return POLICIES.find((policy) => policy === draft.on_store_failure) ?? null;
 }
 
 function positionOf({ source }: ParsedDocument, at: number): Position {

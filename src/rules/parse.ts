@@ -18,6 +18,8 @@ interface Draft {
 export interface FileDraft extends Draft {
   domain: string;
   descriptors: RuleDraft[];
+  /** null: not said. */
+  count_denied: boolean | null;
 }
 
 export interface RuleDraft extends Draft {
@@ -30,6 +32,7 @@ export interface RuleDraft extends Draft {
   share_threshold: boolean;
   detailed_metric: boolean;
   value_to_metric: boolean;
+  on_store_failure: string;
   metadata: JsonObject | null;
 }
 
@@ -123,7 +126,8 @@ class DraftReader {
         return;
       case 'bool':
         if (scalar?.type !== 'bool' && scalar?.type !== 'null') break;
-        draft[key] = scalar.type === 'bool' && scalar.value;
+        // Null is what the draft had to begin with: false, but for a key that may be left unsaid.
+        draft[key] = scalar.type === 'bool' ? scalar.value : key === 'count_denied' ? null : false;
         return;
       case 'count': {
         const count = scalar?.type === 'null' ? 0n : scalar?.type === 'float' ? floor(scalar.value) : scalar?.value;
@@ -228,7 +232,7 @@ function jsonValue(node: YamlNode): Json {
 }
 
 function emptyFile(node: YamlNode): FileDraft {
-  return { node, sound: true, domain: '', descriptors: [] };
+  return { node, sound: true, domain: '', descriptors: [], count_denied: null };
 }
 
 function emptyLimit(node: YamlNode): LimitDraft {
@@ -248,6 +252,7 @@ function emptyRule(node: YamlNode): RuleDraft {
     share_threshold: false,
     detailed_metric: false,
     value_to_metric: false,
+    on_store_failure: '',
     metadata: null,
   };
 }

@@ -6,12 +6,14 @@ const SLICE_RULES = 1_000;
 
 /** A part of a ruleset as plain data: between threads a clone loses what is shared, frozen or without prototype. */
 export interface Slice {
-  /** The names of all domains; the same in every slice. */
-  readonly domains: readonly string[];
+  /** All domains without their rules; the same in every slice. */
+  readonly domains: readonly DomainHead[];
   /** Those that no slice before had. */
   readonly limits: readonly Limit[];
   readonly rows: readonly Row[];
 }
+
+type DomainHead = Omit<Domain, 'root'>;
 
 interface Row {
   /** The place in the list of rules of the one above, or for a rule at the root -1 minus the place of its domain. */
@@ -36,7 +38,7 @@ export function* slicesOf({ domains, rules }: Ruleset): Generator<Slice> {
       const limit = rule.limit === null ? -1 : places.get(rule.limit)!;
       return { parent: parents.get(rule)!, limit, rule: { ...rule, limit: null, children: null } };
     });
-    yield { domains: [...domains.keys()], limits, rows };
+    yield { domains: [...domains.values()].map(({ root: _, ...head }) => head), limits, rows };
   }
 }
 
@@ -59,7 +61,7 @@ export interface Assembly {
 }
 
 export function assembly(): Assembly {
-  const roots = new Map<string, OpenLevel>();
+  const domains: (DomainHead & { readonly root: OpenLevel })[] = [];
   const below = new Map<number, OpenLevel>();
   const limits: Limit[] = [];
   const rules: Mutable<Rule>[] = [];
@@ -72,8 +74,8 @@ export function assembly(): Assembly {
     return kept ?? text;
   }
 
-  function levelBelow(parent: number, domains: readonly string[]): OpenLevel {
-    if (parent < 0) return roots.get(domains[-1 - parent]!)!;
+  function levelBelow(parent: number): OpenLevel {
+    if (parent < 0) return domains[-1 - parent]!.root;
     let level = below.get(parent);
     if (level === undefined) {
       level = openLevel();
@@ -85,7 +87,7 @@ export function assembly(): Assembly {
 
   return {
     add(slice) {
-      for (const name of slice.domains) if (!roots.has(name)) roots.set(name, openLevel());
+      for (const head of slice.domains.slice(domains.length)) domains.push({ ...head, root: openLevel() });
       for (const limit of slice.limits) limits.push(Object.freeze(limit));
       for (const { parent, limit, rule } of slice.rows) {
         const whole: Mutable<Rule> = rule;
@@ -94,12 +96,12 @@ export function assembly(): Assembly {
         whole.metadata = rule.metadata === null ? null : frozenObject(rule.metadata);
         whole.at = { ...rule.at, file: once(rule.at.file) };
         rules.push(whole);
-        place(whole, levelBelow(parent, slice.domains));
+        place(whole, levelBelow(parent));
       }
     },
     ruleset: (generation) => ({
       generation,
-      domains: new Map([...roots].map(([name, root]): [string, Domain] => [name, { name, root: closed(root) }])),
+      domains: new Map(domains.map((each): [string, Domain] => [each.name, { ...each, root: closed(each.root) }])),
       rules,
     }),
   };

@@ -20,6 +20,12 @@ export const SCHEMA: readonly SchemaKey[] = [
     true,
   ),
   row('file', 'descriptors', 'rules', 'The rules.'),
+  row(
+    'file',
+    'count_denied',
+    'bool',
+    'false: a refused request of this domain consumes nothing. Beats `COUNT_DENIED`, either way.',
+  ),
   row('rule', 'key', 'text', 'The key of a descriptor entry. A `*` stands for any text.', true),
   row('rule', 'value', 'text', 'Its value. A `*` stands for any text; without `value` the rule is for every value.'),
   row('rule', 'rate_limit', 'limit', 'The limit. A rule without one, and without rules below, lets its value pass.'),
@@ -29,6 +35,12 @@ export const SCHEMA: readonly SchemaKey[] = [
   row('rule', 'share_threshold', 'bool', 'All values that match the wildcard share one counter.'),
   row('rule', 'detailed_metric', 'bool', 'The metric carries the value of every entry.'),
   row('rule', 'value_to_metric', 'bool', 'The metric carries the value of this entry.'),
+  row(
+    'rule',
+    'on_store_failure',
+    'text',
+    'What `rate_limit` answers while the store cannot count: `error`, `allow`, `deny` or `local`. Without it STORE_FAILURE.',
+  ),
   row('rule', 'metadata', 'free', 'Free values that are given back as dynamic metadata.'),
   row(
     'rate_limit',
@@ -65,9 +77,18 @@ const BY_LEVEL: ReadonlyMap<SchemaLevel, ReadonlyMap<string, SchemaKey>> = new M
   ]),
 );
 
+/** Not of the Go service's format. */
+const OWN: ReadonlySet<string> = new Set(['count_denied']);
+
 /** Go lets every known key stand at every level; at the wrong one it means nothing. */
 export function isKnownKey(key: string): boolean {
   return KNOWN.has(key);
+}
+
+/** The level where a key of our own belongs when this is another one: there it would mean nothing, and nobody would know. */
+export function rightLevelOf(key: string, level: SchemaLevel): SchemaLevel | null {
+  if (!OWN.has(key) || keysOf(level).has(key)) return null;
+  return SCHEMA.find((known) => known.key === key)?.level ?? null;
 }
 
 export function keysOf(level: SchemaLevel): ReadonlyMap<string, SchemaKey> {
@@ -94,7 +115,7 @@ export function nearest(text: string, words: readonly string[]): string {
 }
 
 /** Inserted, dropped, changed or swapped letters between two short words (optimal string alignment). */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -1,5 +1,6 @@
-import { costsWhenStopping, usedAfter } from '../core/algorithm/fixed-window.ts';
+import { type Fate, fatesOf, oversOf, usedAfter } from '../core/algorithm/fixed-window.ts';
 import type { Hit, Reading } from '../core/decision.ts';
+import { uncharged } from '../core/denial.ts';
 import type { Charge, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 import { CounterTable, NONE } from './counter-table.ts';
@@ -39,13 +40,16 @@ export function memoryStore({ maxKeys = DEFAULT_MAX_KEYS }: MemoryStoreOptions =
     return used;
   }
 
-  function costsOf(hits: readonly Hit[], charge: Charge, nowUs: Micros): readonly number[] | null {
-    // A hit without siblings is charged whether it goes over or not.
-    if (charge === 'always' || hits.length < 2) return null;
-    return costsWhenStopping(
-      hits,
-      hits.map((hit) => look(hit, nowUs)),
-    );
+  /** Null where every hit is charged. */
+  function fates(hits: readonly Hit[], charge: Charge, nowUs: Micros): readonly Fate[] | null {
+    if (charge === 'always') return null;
+    const before = hits.map((hit) => look(hit, nowUs));
+    return fatesOf(hits, oversOf(hits, before, charge), charge);
+  }
+
+  function lookedAt(hit: Hit, fate: Fate, nowUs: Micros): Reading {
+    const used = hit.cost < 0 ? count(hit, hit.cost, nowUs) : look(hit, nowUs);
+    return uncharged(hit, used, fate === 'would_go_over', 'memory');
   }
 
   return {
@@ -54,12 +58,15 @@ export function memoryStore({ maxKeys = DEFAULT_MAX_KEYS }: MemoryStoreOptions =
     },
     take(hits, charge, nowUs) {
       table.sweep(nowUs);
-      const costs = costsOf(hits, charge, nowUs);
+      const fate = fates(hits, charge, nowUs);
       const readings: Reading[] = [];
       for (let i = 0; i < hits.length; i++) {
         const hit = hits[i] as Hit;
-        const cost = costs === null ? hit.cost : (costs[i] as number);
-        readings.push({ kind: 'counted', used: count(hit, cost, nowUs), by: 'memory' });
+        if (fate === null || fate[i] === 'charged') {
+          readings.push({ kind: 'counted', used: count(hit, hit.cost, nowUs), charged: true, by: 'memory' });
+        } else {
+          readings.push(lookedAt(hit, fate[i] as Fate, nowUs));
+        }
       }
       return Promise.resolve(readings);
     },

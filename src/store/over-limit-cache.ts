@@ -1,6 +1,7 @@
 import { isOver } from '../core/algorithm/fixed-window.ts';
 import type { Hit, Reading } from '../core/decision.ts';
-import type { Charge, Store } from '../core/ports.ts';
+import { isDenied, uncharged } from '../core/denial.ts';
+import type { Caller, Charge, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 
 /** A smaller setting is raised to it, as in the Go service, whose cache knows no smaller one. */
@@ -9,9 +10,17 @@ const LEAST_BYTES = 512 * 1024;
 /** What an entry takes beside the text of its key: a place in the map, its numbers, headers. Rounded up. */
 const ENTRY_BYTES = 128;
 
+/** When only the number of entries is bounded, their long keys must be too. */
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+const DEFAULT_MAX_AGE_MS = 1_000;
+
 export interface OverLimitCacheOptions {
   /** For keys and what belongs to them. Beyond it the oldest entry goes. */
-  readonly maxBytes: number;
+  readonly maxBytes?: number | undefined;
+  /** Beyond it the oldest entry goes. */
+  readonly maxEntries?: number | undefined;
+  /** For so long it may refuse what another process has refunded since. */
+  readonly maxAgeMs?: number | undefined;
 }
 
 /** Counted up from the start, but for `entryCount`, which is now. */
@@ -20,13 +29,13 @@ export interface OverLimitCacheStats {
   readonly lookupCount: number;
   /** Answered from here. */
   readonly hitCount: number;
-  /** Passed on: not there, ended, or judged by another limit. */
+  /** Passed on: not there, ended, too old, judged by another limit, or it may still fit. */
   readonly missCount: number;
   /** Remembered anew while still there. */
   readonly overwriteCount: number;
   /** Pushed out for want of room. */
   readonly evacuateCount: number;
-  /** Found after their window had ended. */
+  /** Found after their window had ended, or too old. */
   readonly expiredCount: number;
 }
 
@@ -36,69 +45,98 @@ export interface OverLimitCache extends Store {
 
 interface Entry {
   readonly requestsPerUnit: number;
+  /** Where the counter stood; it only grows, but for refunds. */
+  readonly used: number;
+  readonly sinceUs: Micros;
   readonly endUs: Micros;
 }
 
 const ASSUMED: Reading = { kind: 'assumed', outcome: 'over_limit', because: 'over_limit_cache' };
 
 /**
- * Remembers counters that were found over, shadow rules' too, and answers for them until their window ends: without the
- * inner store, and so without counting. Only for the limit they were judged by, and not after a refund.
+ * Remembers where counters stood that were found over, shadow rules' too, and answers for hits that would go over from
+ * there: without the inner store, and so without counting. Only until the window ends or the entry is too old, only for
+ * the limit it was judged by, and not after a refund.
  */
-export function overLimitCache(inner: Store, { maxBytes }: OverLimitCacheOptions): OverLimitCache {
-  const entries = overLimitEntries(Math.max(maxBytes, LEAST_BYTES));
+export function overLimitCache(inner: Store, options: OverLimitCacheOptions): OverLimitCache {
+  const entries = overLimitEntries(options);
 
-  /** Null where the inner store must be asked. */
-  function known(hits: readonly Hit[], nowUs: Micros): readonly (Reading | null)[] {
-    return hits.map((hit) => {
-      if (hit.cost < 0) {
-        entries.drop(hit.key);
-        return null;
-      }
-      return entries.find(hit, nowUs) ? ASSUMED : null;
-    });
+  function isKnown(hit: Hit, nowUs: Micros): boolean {
+    if (hit.cost >= 0) return entries.find(hit, nowUs);
+    entries.drop(hit.key);
+    return false;
   }
 
-  function remember(hits: readonly Hit[], readings: readonly Reading[]): void {
+  function remember(hits: readonly Hit[], readings: readonly Reading[], nowUs: Micros): void {
     hits.forEach((hit, i) => {
       const reading = readings[i];
       // A charge sent before the refund may have been remembered in between, and its answer is the older one.
       if (hit.cost < 0) entries.drop(hit.key);
-      else if (reading?.kind === 'counted' && isOver(reading.used, hit.limit.requestsPerUnit)) entries.add(hit);
+      else if (reading?.kind === 'counted' && goesOver(hit, reading)) entries.add(hit, reading.used, nowUs);
     });
   }
 
-  async function ask(hits: readonly Hit[], charge: Charge, nowUs: Micros): Promise<readonly Reading[]> {
-    const readings = await inner.take(hits, charge, nowUs);
-    remember(hits, readings);
+  async function ask(request: Request): Promise<readonly Reading[]> {
+    const { hits, charge, nowUs, caller } = request;
+    const readings = await inner.take(hits, charge, nowUs, caller);
+    remember(hits, readings, nowUs);
     return readings;
   }
 
-  async function askForTheRest(
-    hits: readonly Hit[],
-    answers: readonly (Reading | null)[],
-    charge: Charge,
-    nowUs: Micros,
-  ): Promise<readonly Reading[]> {
-    const stops = charge === 'stop_when_over' && hits.some((hit, i) => answers[i] !== null && !hit.shadow);
-    const rest = hits.filter((_, i) => answers[i] === null);
-    const asked = await ask(stops ? rest.map((hit) => ({ ...hit, cost: 0 })) : rest, charge, nowUs);
+  /** For the siblings of a hit that is known to refuse the request. A refund is given back in any case. */
+  async function look({ hits, nowUs, caller }: Request): Promise<readonly Reading[]> {
+    const looks = hits.map((hit) => (hit.cost > 0 ? { ...hit, cost: 0 } : hit));
+    const readings = (await inner.take(looks, 'always', nowUs, caller)).map((reading, i) => {
+      if (reading.kind === 'assumed') return reading;
+      const hit = hits[i] as Hit;
+      return uncharged(
+        hit,
+        reading.used,
+        isOver(reading.used + Math.max(0, hit.cost), hit.limit.requestsPerUnit),
+        reading.by,
+      );
+    });
+    remember(hits, readings, nowUs);
+    return readings;
+  }
+
+  async function askForTheRest(request: Request, known: readonly boolean[]): Promise<readonly Reading[]> {
+    const { hits, charge } = request;
+    const rest = { ...request, hits: hits.filter((_, i) => !known[i]) };
+    // Quotas that are known to be over leave the others to tell whether all are.
+    const refused = charge !== 'always' && isDenied(hits, known);
+    const readings = await (refused ? look(rest) : ask(rest));
     let next = 0;
-    return answers.map((answer) => answer ?? (asked[next++] as Reading));
+    return known.map((isOne) => (isOne ? ASSUMED : (readings[next++] as Reading)));
   }
 
   return {
     stats: entries.stats,
-    take(hits, charge, nowUs) {
-      const answers = known(hits, nowUs);
-      if (answers.every((answer) => answer === null)) return ask(hits, charge, nowUs);
-      if (answers.every((answer) => answer !== null)) return Promise.resolve(answers as readonly Reading[]);
-      return askForTheRest(hits, answers, charge, nowUs);
+    take(hits, charge, nowUs, caller) {
+      const known = hits.map((hit) => isKnown(hit, nowUs));
+      const request = { hits, charge, nowUs, caller };
+      if (!known.includes(true)) return ask(request);
+      if (!known.includes(false)) return Promise.resolve(known.map(() => ASSUMED));
+      return askForTheRest(request, known);
     },
   };
 }
 
-function overLimitEntries(maxBytes: number) {
+interface Request {
+  readonly hits: readonly Hit[];
+  readonly charge: Charge;
+  readonly nowUs: Micros;
+  readonly caller: Caller | undefined;
+}
+
+/** From where the counter stands now: the same hit again, or any when it is over already. */
+function goesOver(hit: Hit, { used, charged }: Extract<Reading, { kind: 'counted' }>): boolean {
+  return isOver(charged ? used : used + hit.cost, hit.limit.requestsPerUnit);
+}
+
+function overLimitEntries({ maxBytes: asked, maxEntries = Number.POSITIVE_INFINITY, maxAgeMs }: OverLimitCacheOptions) {
+  const maxBytes = asked === undefined ? DEFAULT_MAX_BYTES : Math.max(asked, LEAST_BYTES);
+  const maxAgeUs = (maxAgeMs ?? DEFAULT_MAX_AGE_MS) * 1_000;
   const entries = new Map<string, Entry>();
   let bytes = 0;
   // One iterator that only goes forward: a new one would walk over everything deleted since the last rehash.
@@ -132,31 +170,38 @@ function overLimitEntries(maxBytes: number) {
     if (!done) drop(value as string);
   }
 
+  /** A clock that was set back must not make an entry live longer. */
+  function hasExpired({ sinceUs, endUs }: Entry, nowUs: Micros): boolean {
+    return endUs <= nowUs || Math.abs(nowUs - sinceUs) >= maxAgeUs;
+  }
+
   return {
     stats: stats as OverLimitCacheStats,
     drop,
     find(hit: Hit, nowUs: Micros): boolean {
-      const entry = entries.get(hit.key);
-      const expired = entry !== undefined && entry.endUs <= nowUs;
-      if (expired) {
+      let entry = entries.get(hit.key);
+      if (entry !== undefined && hasExpired(entry, nowUs)) {
         drop(hit.key);
         stats.expiredCount++;
+        entry = undefined;
       }
-      const found = entry !== undefined && !expired && entry.requestsPerUnit === hit.limit.requestsPerUnit;
+      const { requestsPerUnit } = hit.limit;
+      const found = entry?.requestsPerUnit === requestsPerUnit && isOver(entry.used + hit.cost, requestsPerUnit);
       if (found) stats.hitCount++;
       else stats.missCount++;
       return found;
     },
-    add(hit: Hit): void {
+    add(hit: Hit, used: number, nowUs: Micros): void {
       const size = bytesOf(hit.key);
       if (size > maxBytes) return;
       if (drop(hit.key)) stats.overwriteCount++;
-      while (bytes + size > maxBytes) {
+      while (bytes + size > maxBytes || entries.size >= maxEntries) {
         dropOldest();
         stats.evacuateCount++;
       }
       bytes += size;
-      entries.set(hit.key, { requestsPerUnit: hit.limit.requestsPerUnit, endUs: hit.windowEndUs });
+      const { requestsPerUnit } = hit.limit;
+      entries.set(hit.key, { requestsPerUnit, used, sinceUs: nowUs, endUs: hit.windowEndUs });
     },
   };
 }

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { Decision, Limited } from '../core/decision.ts';
-import type { Observer } from '../core/ports.ts';
+import type { Assumption, Decision, FailurePolicy, Limited } from '../core/decision.ts';
+import { CallerGoneError, type Observer } from '../core/ports.ts';
 import type { Rule, Ruleset } from '../core/ruleset.ts';
 import { addToTally } from '../core/tally.ts';
 import { BATCH_BOUNDS, type Buckets, buckets, observe, TIME_BOUNDS_US } from './buckets.ts';
@@ -32,6 +32,8 @@ export interface Metrics extends Observer {
   called(method: string, tookUs: number): void;
   /** One batch came back from the store. */
   storeAnswered(tookUs: number, hits: number): void;
+  /** So many hits of a request were answered by a failure policy, because of this. */
+  storeFellBack(policy: FailurePolicy, because: Assumption, hits: number): void;
   /** A request met a defect of weir. */
   bug(): void;
   /** Later calls add to earlier ones. */
@@ -71,6 +73,9 @@ export function metrics(options: MetricsOptions): Metrics {
     globalShadowMode: 0,
     domainNotFound: 0,
     redisErrors: 0,
+    storeFailures: { timeout: 0, unavailable: 0, busy: 0, script: 0 },
+    fallbacks: new Map(),
+    callersGone: 0,
     serviceErrors: 0,
     bugs: 0,
     loads: 0,
@@ -154,8 +159,9 @@ export function metrics(options: MetricsOptions): Metrics {
 
   return {
     decided,
-    storeFailed(request, hits) {
+    storeFailed(request, hits, error) {
       numbers.redisErrors++;
+      numbers.storeFailures[error.code]++;
       const domain = domainOf(request.domain, numbers.live);
       domain.error++;
       for (const { hit, metric } of hits) {
@@ -169,7 +175,11 @@ export function metrics(options: MetricsOptions): Metrics {
         slot.totalHits += hit.cost;
       }
     },
-    requestRefused(request) {
+    requestRefused(request, error) {
+      if (error instanceof CallerGoneError) {
+        numbers.callersGone++;
+        return;
+      }
       numbers.serviceErrors++;
       domainOf(request.domain, numbers.live).error++;
     },
@@ -195,6 +205,10 @@ export function metrics(options: MetricsOptions): Metrics {
     storeAnswered(tookUs, hits) {
       observe(numbers.storeTime, tookUs);
       observe(numbers.storeBatch, hits);
+    },
+    storeFellBack(policy, because, hits) {
+      const both = `${policy} ${because}`;
+      numbers.fallbacks.set(both, (numbers.fallbacks.get(both) ?? 0) + hits);
     },
     bug() {
       numbers.bugs++;

@@ -1,10 +1,11 @@
+import type { StoreErrorCode } from '../core/ports.ts';
 import type { Ruleset } from '../core/ruleset.ts';
 import type { Buckets } from './buckets.ts';
 import type { DomainNumbers, Slot } from './domain-numbers.ts';
 import { counted, type Family, family, gauged, histogram, type Sample, summed } from './exposition.ts';
 import { FAMILIES, type FamilyRow } from './families.ts';
 import { unmappedName } from './labels.ts';
-import type { LocalCacheNumbers, Sources } from './sources.ts';
+import type { BreakerNumbers, LocalCacheNumbers, RedisNumbers, Sources } from './sources.ts';
 
 /** What is counted beside the domains. */
 export interface Numbers {
@@ -16,6 +17,10 @@ export interface Numbers {
   globalShadowMode: number;
   domainNotFound: number;
   redisErrors: number;
+  readonly storeFailures: Record<StoreErrorCode, number>;
+  /** By policy and reason, joined by a blank. */
+  readonly fallbacks: Map<string, number>;
+  callersGone: number;
   serviceErrors: number;
   bugs: number;
   loads: number;
@@ -84,9 +89,29 @@ function callFamilies(numbers: Numbers): Family[] {
     counted(FAMILIES.globalShadowMode, numbers.globalShadowMode),
     counted(FAMILIES.domainNotFound, numbers.domainNotFound),
     counted(FAMILIES.bugs, numbers.bugs),
+    counted(FAMILIES.callersGone, numbers.callersGone),
+    ...storeFamilies(numbers),
     unlabelled(FAMILIES.decisionSeconds, numbers.decisionTime, US_PER_SECOND),
     unlabelled(FAMILIES.storeSeconds, numbers.storeTime, US_PER_SECOND),
     unlabelled(FAMILIES.storeBatchHits, numbers.storeBatch, 1),
+  ];
+}
+
+function storeFamilies({ storeFailures, fallbacks }: Numbers): Family[] {
+  const failures = Object.entries(storeFailures).map(([code, value]) => ({ labels: { code }, value }));
+  const answered = [...fallbacks].map(([both, value]) => {
+    const [policy = '', because = ''] = both.split(' ');
+    return { labels: { policy, because }, value };
+  });
+  return [family(FAMILIES.storeFailures, failures), family(FAMILIES.storeFallback, answered)];
+}
+
+function breakerFamilies({ states, openings, refusals }: BreakerNumbers): Family[] {
+  const samples = Object.entries(states).map(([state, value]) => ({ labels: { state }, value }));
+  return [
+    family(FAMILIES.storeBreakers, samples),
+    counted(FAMILIES.breakerOpenings, openings),
+    counted(FAMILIES.breakerRefusals, refusals),
   ];
 }
 
@@ -101,7 +126,23 @@ function stateFamilies(numbers: Numbers): Family[] {
     gauged(FAMILIES.inFlight, sources.inFlight?.() ?? 0),
     gauged(FAMILIES.buildInfo, 1, { version: numbers.version }),
     ...(sources.storeKind === undefined ? [] : [gauged(FAMILIES.storeInfo, 1, { kind: sources.storeKind })]),
+    ...(sources.redis === undefined ? [] : redisFamilies(sources.redis())),
+    ...(sources.breakers === undefined ? [] : breakerFamilies(sources.breakers())),
     ...(sources.localCache === undefined ? [] : cacheFamilies(sources.localCache())),
+  ];
+}
+
+function redisFamilies(all: readonly RedisNumbers[]): Family[] {
+  const each = (number: 'connections' | 'connects' | 'reconnects'): Sample[] =>
+    all.map((redis) => ({ labels: { redis: redis.name }, value: redis[number] }));
+  const errors = all.flatMap(({ name: redis, errors }) =>
+    Object.entries(errors).map(([code, value]) => ({ labels: { redis, code }, value })),
+  );
+  return [
+    family(FAMILIES.redisConnections, each('connections')),
+    family(FAMILIES.redisConnects, each('connects')),
+    family(FAMILIES.redisReconnects, each('reconnects')),
+    family(FAMILIES.redisErrors, errors),
   ];
 }
 

@@ -3,6 +3,14 @@ export interface Sources {
   readonly inFlight?: () => number;
   readonly localCache?: () => LocalCacheNumbers;
   readonly storeKind?: string;
+  readonly redis?: () => readonly RedisNumbers[];
+  readonly breakers?: () => BreakerNumbers;
+}
+
+export interface BreakerNumbers {
+  readonly states: Readonly<Record<'closed' | 'open' | 'half_open', number>>;
+  readonly openings: number;
+  readonly refusals: number;
 }
 
 export interface LocalCacheNumbers {
@@ -13,4 +21,15 @@ export interface LocalCacheNumbers {
   readonly expired: number;
   readonly evacuated: number;
   readonly overwritten: number;
+}
+
+/** Of one Redis, whatever it consists of. */
+export interface RedisNumbers {
+  /** `main` or `per_second`. */
+  readonly name: string;
+  /** Ready now. */
+  readonly connections: number;
+  readonly connects: number;
+  readonly reconnects: number;
+  readonly errors: Readonly<Record<string, number>>;
 }

@@ -9,7 +9,7 @@ describe('weir', function () {
   it('--help exits 0 and tells each command in a line', () => {
     const { code, stdout, stderr } = weir(['--help']);
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
-    for (const name of ['serve', 'check', 'client'])
+    for (const name of ['serve', 'check', 'doctor', 'client'])
       expect(stdout).to.match(new RegExp(`^  weir ${name} .* {2,}\\w`, 'm'));
     expect(weir(['help'])).to.deep.include({ code: 0, stdout });
   });

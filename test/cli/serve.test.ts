@@ -31,7 +31,7 @@ describe('weir serve', function () {
       expect(stderr.trimEnd().split('\n')).to.have.members([
         'weir serve: --nope: there is no such flag; weir --help lists them',
         'weir serve: --port: expected a whole number from 0 to 65535',
-        'weir serve: DRAIN_DELAY: expected a duration such as 150us, 10s or 1h30m, at most 500h',
+        'weir serve: DRAIN_DELAY: expected a duration such as 150us, 10s or 1h30m, at most 250h',
         'weir serve: SHADOW_MODE: expected true or false',
       ]);
     });

@@ -1,11 +1,21 @@
-import type { Hit, Reading } from '../../src/core/decision.ts';
+import type { Hit, Reading, Refuses } from '../../src/core/decision.ts';
 
 /** 2026-11-21 08:00:00 UTC: the start of an hour. */
 export const NOW_US = 1_795_248_000_000_000;
 export const HOUR_US = 3_600_000_000;
 
+interface HitOptions {
+  readonly cost?: number;
+  readonly limit?: number;
+  readonly shadow?: boolean;
+  readonly refuses?: Refuses;
+}
+
 /** A hit on an hourly limit. Limit and cost are 10 and 1 when not said. */
-export function hit(key: string, { cost = 1, limit = 10, shadow = false } = {}): Hit {
+export function hit(
+  key: string,
+  { cost = 1, limit = 10, shadow = false, refuses = shadow ? 'never' : 'alone' }: HitOptions = {},
+): Hit {
   return {
     key,
     limit: { requestsPerUnit: limit, unit: 'hour' },
@@ -13,6 +23,8 @@ export function hit(key: string, { cost = 1, limit = 10, shadow = false } = {}):
     windowSeconds: 3_600,
     windowEndUs: NOW_US + HOUR_US,
     shadow,
+    refuses,
+    onStoreFailure: null,
   };
 }
 

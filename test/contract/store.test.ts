@@ -1,3 +1,4 @@
+import { acrossStores } from '../../src/store/across-stores.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { overLimitCache } from '../../src/store/over-limit-cache.ts';
 import { redisStore } from '../../src/store/redis/redis-store.ts';
@@ -47,9 +48,29 @@ async function cached(made: Promise<StoreUnderTest>): Promise<StoreUnderTest> {
   };
 }
 
+/** Neighbours in the alphabet are counted in different stores. */
+async function across(): Promise<StoreUnderTest> {
+  let both = [memoryStore(), memoryStore()] as const;
+  const odd = (key: string): boolean => key.charCodeAt(0) % 2 === 1;
+  const store = acrossStores({ route: ({ key }) => both[odd(key) ? 1 : 0] });
+  return {
+    store,
+    keys: async () => both[0].size + both[1].size,
+    clear: async () => {
+      both = [memoryStore({ maxKeys: 1_000 }), memoryStore({ maxKeys: 1_000 })];
+    },
+    stop: async () => {},
+  };
+}
+
 const cannot = { 'counts what is over': 'a key known to be over is answered without counting' } as const;
+const unordered = { 'keeps order': 'a request looks at all stores before it is charged' } as const;
 
 storeContract('memory', memory);
 storeContract('memory behind the over-limit cache', () => cached(memory()), { cannot });
+storeContract('two memory stores', across, { cannot: unordered });
+storeContract('two memory stores behind the over-limit cache', () => cached(across()), {
+  cannot: { ...cannot, ...unordered },
+});
 storeContract('redis', redis, { needs: needsRedis });
 storeContract('redis behind the over-limit cache', () => cached(redis()), { needs: needsRedis, cannot });

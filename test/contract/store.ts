@@ -1,11 +1,12 @@
 import { AssertionError, expect } from 'chai';
 import type { Hit } from '../../src/core/decision.ts';
+import { tellsOver } from '../../src/core/denial.ts';
 import type { Charge, Store } from '../../src/core/ports.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
 import { HOUR_US, hit, NOW_US, used } from './hit.ts';
 
 /** What a store may be unable to do. */
-export type StoreFact = 'counts what is over' | 'tells its keys';
+export type StoreFact = 'counts what is over' | 'tells its keys' | 'keeps order';
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -177,6 +178,35 @@ export function storeContract(
         expect(await take([a, b], 'stop_when_over')).to.deep.equal([4, 8]);
       });
 
+      it('saturates huge hits and only looks at their sibling', async () => {
+        const hits = [hit('a', { cost: MAX_HITS }), hit('s')];
+        expect(await take(hits, 'stop_when_over')).to.deep.equal([MAX_HITS, 0]);
+      });
+
+      it('gives a refund back beside one that goes over', async () => {
+        await take([hit('l', { ...large, cost: 4 })]);
+        expect(await take([hit('s', { limit: 0 }), hit('l', { ...large, cost: -3 })], 'stop_when_over')).to.deep.equal([
+          1, 1,
+        ]);
+      });
+
+      it('charges quotas unless all go over, and then those too', async () => {
+        const quotas = [hit('p', { limit: 1, refuses: 'together' }), hit('q', { limit: 2, refuses: 'together' })];
+        for (const counters of [
+          [1, 1],
+          [2, 2],
+        ]) {
+          expect(await take(quotas, 'stop_when_over')).to.deep.equal(counters);
+        }
+        const third = await made.store.take([...quotas, hit('r')], 'stop_when_over', NOW_US);
+        expect(third.map((reading, i) => tellsOver(reading, [...quotas, hit('r')][i] as Hit))).to.deep.equal([
+          true,
+          true,
+          false,
+        ]);
+        expect(used(third)[2]).to.equal(0);
+      });
+
       it('lets a shadow rule stop nobody', async () => {
         const ghost = hit('g', { limit: 1, shadow: true });
         await take([ghost, hit('r', { limit: 3 })], 'stop_when_over');
@@ -202,7 +232,7 @@ export function storeContract(
         expect(await take([hit('a', { limit: 2, cost: 5 })], 'stop_when_over')).to.deep.equal([5]);
       });
 
-      it('keeps requests that come together apart', async () => {
+      fact('keeps order', 'decides requests that come together one after the other', async () => {
         const answers = await Promise.all([
           take([hit('s', { limit: 1, cost: 5 }), hit('l')], 'stop_when_over'),
           take([hit('l'), hit('m')], 'stop_when_over'),
@@ -215,6 +245,104 @@ export function storeContract(
           [2, 3],
           [0, 3],
         ]);
+      });
+    });
+
+    describe('only_if_admitted', () => {
+      const small = { limit: 2 };
+      const large = { limit: 9 };
+      const told = async (hits: readonly Hit[]) =>
+        (await made.store.take(hits, 'only_if_admitted', NOW_US)).map((reading, i) => {
+          const over = tellsOver(reading, hits[i] as Hit) ? ' over' : '';
+          if (reading.kind === 'assumed') return `${reading.because}${over}`;
+          return `${reading.used}${reading.charged ? '' : ' uncharged'}${over}`;
+        });
+      const counter = async (key: string) => (await take([hit(key, { cost: 0, limit: 100 })]))[0];
+
+      it('charges all while none would go over', async () => {
+        expect(await told([hit('s', small), hit('l', large)])).to.deep.equal(['1', '1']);
+        expect(await told([hit('s', small), hit('l', large)])).to.deep.equal(['2', '2']);
+      });
+
+      it('charges nobody when one would go over, which is told over at 2 of 2', async () => {
+        await take([hit('s', { ...small, cost: 2 }), hit('l', { ...large, cost: 2 })]);
+        for (let i = 0; i < 3; i++) {
+          const [s, l] = await told([hit('s', small), hit('l', large)]);
+          expect(s).to.be.oneOf(['2 uncharged over', 'over_limit_cache over']);
+          expect(l).to.equal('2 uncharged');
+        }
+        expect([await counter('s'), await counter('l')]).to.deep.equal([2, 2]);
+      });
+
+      it('refuses 5 hits at 8 of 10 and then still admits 2', async () => {
+        await take([hit('a', { cost: 8 })]);
+        expect(await told([hit('a', { cost: 5 })])).to.deep.equal(['8 uncharged over']);
+        expect(await told([hit('a', { cost: 2 })])).to.deep.equal(['10']);
+      });
+
+      it('looks at a counter that stands at its limit and tells it is not over', async () => {
+        await take([hit('a', { cost: 10 })]);
+        await told([hit('a')]);
+        expect(await told([hit('a', { cost: 0 })])).to.deep.equal(['10']);
+      });
+
+      it('charges a shadow rule that goes over, and its siblings', async () => {
+        const ghost = hit('g', { limit: 1, cost: 2, shadow: true });
+        expect(await told([ghost, hit('r', { limit: 3 })])).to.deep.equal(['2 over', '1']);
+      });
+
+      it('charges no shadow rule beside a real one that would go over', async () => {
+        const ghost = hit('g', { limit: 1, cost: 2, shadow: true });
+        expect(await told([ghost, hit('r', { limit: 3, cost: 4 })])).to.deep.equal([
+          '0 uncharged over',
+          '0 uncharged over',
+        ]);
+      });
+
+      it('charges a quota that goes over beside one that does not', async () => {
+        const quotas = [
+          hit('p', { limit: 1, cost: 2, refuses: 'together' }),
+          hit('q', { limit: 3, cost: 2, refuses: 'together' }),
+        ];
+        expect(await told(quotas)).to.deep.equal(['2 over', '2']);
+        const [, q] = await told(quotas);
+        expect(q).to.equal('2 uncharged over');
+        expect([await counter('p'), await counter('q')]).to.deep.equal([2, 2]);
+      });
+
+      it('charges neither copy of a key that has room for one', async () => {
+        const one = hit('a', { limit: 1 });
+        expect(await told([one, one])).to.deep.equal(['0 uncharged', '0 uncharged over']);
+        expect(await told([one])).to.deep.equal(['1']);
+      });
+
+      it('gives a refund back though its sibling is refused', async () => {
+        await take([hit('a', { cost: 5 })]);
+        const hits = [hit('a', { cost: -2 }), hit('b', { limit: 0 })];
+        expect(await told(hits)).to.deep.equal(['3 uncharged', '0 uncharged over']);
+        expect([await counter('a'), await counter('b')]).to.deep.equal([3, 0]);
+      });
+
+      it('gives a refund back where the counter stays over', async () => {
+        await take([hit('a', { cost: 15, limit: 20 })]);
+        expect(await told([hit('a', { cost: -3 })])).to.deep.equal(['12 uncharged over']);
+      });
+
+      it('refuses huge hits and leaves the counter where it was', async () => {
+        expect(await told([hit('a', { cost: MAX_HITS }), hit('b')])).to.deep.equal(['0 uncharged over', '0 uncharged']);
+        expect(await told([hit('b'), hit('a')])).to.deep.equal(['1', '1']);
+      });
+
+      fact('tells its keys', 'makes no counter where it refuses', async () => {
+        await told([hit('a', { limit: 0 }), hit('b')]);
+        expect(await made.keys()).to.equal(0);
+      });
+
+      it('admits exactly 10 of 50 calls at once on a limit of 10, and its sibling stands at 10', async () => {
+        const calls = Array.from({ length: 50 }, () => told([hit('a'), hit('b', { limit: 100 })]));
+        const admitted = (await Promise.all(calls)).filter(([a]) => !a?.includes('over'));
+        expect(admitted).to.have.lengthOf(10);
+        expect(await counter('b')).to.equal(10);
       });
     });
 

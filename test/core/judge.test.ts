@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Decision, Reading } from '../../src/core/decision.ts';
-import { type JudgeOptions, judge } from '../../src/core/judge.ts';
+import { judge } from '../../src/core/judge.ts';
 import { plan } from '../../src/core/plan.ts';
 import type { CheckRequest } from '../../src/core/request.ts';
 import { rulesetOf } from '../rules/rules.ts';
@@ -28,14 +28,18 @@ descriptors:
   - { key: strong, rate_limit: { unit: hour, requests_per_unit: 10, replaces: [{ name: fallen }] } }
 `);
 
-const PLAIN: JudgeOptions = { shadowMode: false, quotaMode: false };
-const SHADOW: JudgeOptions = { ...PLAIN, shadowMode: true };
-const QUOTA: JudgeOptions = { ...PLAIN, quotaMode: true };
-const BOTH: JudgeOptions = { shadowMode: true, quotaMode: true };
+interface Modes {
+  readonly shadowMode: boolean;
+  readonly quotaMode: boolean;
+}
+const PLAIN: Modes = { shadowMode: false, quotaMode: false };
+const SHADOW: Modes = { ...PLAIN, shadowMode: true };
+const QUOTA: Modes = { ...PLAIN, quotaMode: true };
+const BOTH: Modes = { shadowMode: true, quotaMode: true };
 
 function judged(asked: CheckRequest, readings: readonly Reading[], options = PLAIN): Decision {
   const matches = matchesOf(RULES, asked);
-  const hits = plan(asked, matches, NOW_US, '');
+  const hits = plan(asked, matches, NOW_US, '', options.quotaMode);
   return judge(asked, RULES, matches, hits, readings, NOW_US, options);
 }
 
@@ -217,7 +221,7 @@ describe('judge: QUOTA_MODE', () => {
 });
 
 describe('judge: the limit that binds', () => {
-  const rows: readonly (readonly [what: string, asked: string, binding: string | null, options?: JudgeOptions])[] = [
+  const rows: readonly (readonly [what: string, asked: string, binding: string | null, options?: Modes])[] = [
     ['is the one with the fewest left', 'day=3 hour=9 minute=2', 'hour'],
     ['is the first on a tie', 'day=9 hour=9', 'day'],
     ['is none without a limit', 'unmatched free listed', null],
@@ -245,5 +249,29 @@ describe('judge: the limit that binds', () => {
   it('is the first of two that reset together', () => {
     expect(bindingOf(decide('hour=11 none=1'))).to.equal('hour');
     expect(bindingOf(decide('none=1 hour=11'))).to.equal('none');
+  });
+});
+
+describe('judge: when nobody counted', () => {
+  const down = (part: Partial<Extract<Reading, { kind: 'assumed' }>>): Reading => ({
+    kind: 'assumed',
+    outcome: 'ok',
+    because: 'store_down',
+    ...part,
+  });
+
+  it('tells what the reading says is left, and the end of the window', () => {
+    const [verdict] = judged(request('d', ['hour']), [down({ remaining: 9 })]).verdicts;
+    expect(verdict).to.include({ outcome: 'ok', remaining: 9, resetAfterUs: 2_390_000_000 });
+  });
+
+  it('tells a refused caller to come again in 1 s, since the store may be back, and not at the end of the window', () => {
+    const decision = judged(request('d', ['hour']), [down({ outcome: 'over_limit', because: 'breaker_open' })]);
+    expect(decision.outcome).to.equal('over_limit');
+    expect(decision.verdicts[0]).to.include({ remaining: 0, resetAfterUs: 1_000_000 });
+  });
+
+  it('tells the end of the window to a caller who was refused by the over-limit cache', () => {
+    expect(judged(request('d', ['hour']), [CACHED]).verdicts[0]).to.include({ resetAfterUs: 2_390_000_000 });
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Decision, Hit } from '../../src/core/decision.ts';
 import {
+  CallerGoneError,
   type Charge,
   type Charged,
   NoRulesError,
@@ -59,9 +60,9 @@ function world(store: Store = memoryStore(), options: Partial<LimiterOptions> = 
   };
   const taken: World['taken'] = [];
   const watched: Store = {
-    take(hits, charge, nowUs) {
+    take(hits, charge, nowUs, caller) {
       taken.push({ hits, charge, nowUs });
-      return store.take(hits, charge, nowUs);
+      return store.take(hits, charge, nowUs, caller);
     },
   };
   const it: World = {
@@ -97,6 +98,40 @@ describe('limiter', () => {
     expect((await it.limiter.decide(request('d', ['user=ann']))).outcome).to.equal('over_limit');
     it.nowUs += 1;
     expect((await it.limiter.decide(request('d', ['user=ann']))).outcome).to.equal('ok');
+  });
+
+  for (const [countDenied, ofDomain, stops, charge] of [
+    [undefined, null, false, 'always'],
+    [true, null, true, 'stop_when_over'],
+    [false, null, false, 'only_if_admitted'],
+    [false, null, true, 'only_if_admitted'],
+    [true, false, true, 'only_if_admitted'],
+    [false, true, false, 'always'],
+    [false, true, true, 'stop_when_over'],
+  ] as const) {
+    const service = `COUNT_DENIED=${countDenied ?? 'unset'}${stops ? ' and stop-increment' : ''}`;
+    it(`charges ${charge} with ${service} and count_denied ${ofDomain ?? 'unsaid'}`, async () => {
+      const options = { charge: stops ? 'stop_when_over' : 'always' } as const;
+      const it = world(memoryStore(), countDenied === undefined ? options : { ...options, countDenied });
+      const said = ofDomain === null ? '' : `count_denied: ${ofDomain}\n`;
+      it.rules = rulesetOf(
+        `domain: d\n${said}descriptors: [{ key: k, rate_limit: { unit: hour, requests_per_unit: 1 } }]\n`,
+      );
+      await it.limiter.decide(request('d', ['k=v']));
+      expect(it.taken.map((taken) => taken.charge)).to.deep.equal([charge]);
+    });
+  }
+
+  it('admits 2 small requests after a big one was refused, where denied requests are not counted', async () => {
+    const it = world(memoryStore(), { countDenied: false });
+    const decide = async (hits: number) => {
+      const { outcome, verdicts } = await it.limiter.decide(request('d', ['user=ann', 'route=a'], hits));
+      return `${outcome} ${verdicts.map((v) => `${v.outcome} ${v.remaining}`).join(', ')}`;
+    };
+    expect(await decide(3)).to.match(/^over_limit over_limit 0, ok /);
+    expect(await decide(1)).to.match(/^ok ok 1, ok /);
+    expect(await decide(1)).to.match(/^ok ok 0, ok /);
+    expect(await decide(1)).to.match(/^over_limit over_limit 0, ok /);
   });
 
   it('hands the store all hits of a request at once, with its own time, prefix and charge', async () => {
@@ -228,6 +263,22 @@ describe('limiter: what it refuses', () => {
 });
 
 describe('limiter: when the store fails', () => {
+  it('hands the caller to the store, and tells of one who has gone as of a request that was refused', async () => {
+    const gone = new CallerGoneError();
+    const callers: unknown[] = [];
+    const it = world({
+      take: (_hits, _charge, _nowUs, caller) => {
+        callers.push(caller);
+        return Promise.reject(gone);
+      },
+    });
+    const caller = { deadlineMs: 5, cancelled: false };
+    expect(await rejection(it.limiter.decide(request('d', ['user=ann']), caller))).to.equal(gone);
+    expect(callers).to.deep.equal([caller]);
+    expect(it.told.refused.map(({ error }) => error)).to.deep.equal([gone]);
+    expect(it.events()).to.equal(1);
+  });
+
   it('rejects with the StoreError itself, and tells the observer once of the hits and their metric keys', async () => {
     const gone = new StoreError('unavailable', 'gone');
     const it = world(failing(gone));

@@ -167,3 +167,34 @@ descriptors:
     expect(hits[0]?.limit).to.equal(hits[1]?.limit);
   });
 });
+
+describe('plan: what a hit refuses', () => {
+  const limit = 'rate_limit: { unit: hour, requests_per_unit: 1 }';
+  const rules = rulesetOf(`
+domain: d
+descriptors:
+  - { key: plain, ${limit} }
+  - { key: ghost, shadow_mode: true, ${limit} }
+  - { key: quota, quota_mode: true, ${limit} }
+  - { key: both, quota_mode: true, shadow_mode: true, ${limit} }
+  - { key: free, rate_limit: { unlimited: true } }
+`);
+  const cases: readonly (readonly [asked: string, quotaMode: boolean, refuses: string])[] = [
+    ['plain ghost quota', false, 'alone never together'],
+    ['quota both', false, 'never never'],
+    ['quota nothing', false, 'together'],
+    ['quota nothing', true, 'never'],
+    ['plain quota free', true, 'together together'],
+    ['plain ghost', true, 'never never'],
+  ];
+  for (const [asked, quotaMode, refuses] of cases) {
+    it(`is ${refuses} for ${asked}${quotaMode ? ' with QUOTA_MODE' : ''}`, () => {
+      const its = request(
+        'd',
+        asked.split(' ').map((key) => `${key}=v`),
+      );
+      const hits = plan(its, matchesOf(rules, its), 1, '', quotaMode);
+      expect(hits.map((hit) => hit.refuses).join(' ')).to.equal(refuses);
+    });
+  }
+});

@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import type { Reading } from '../../src/core/decision.ts';
 import { addToTally, nearLimitOf, type Tally } from '../../src/core/tally.ts';
 
-const counted = (used: number): Reading => ({ kind: 'counted', used, by: 'memory' });
+const counted = (used: number): Reading => ({ kind: 'counted', used, charged: true, by: 'memory' });
+const uncharged = (used: number, over: boolean): Reading => ({
+  kind: 'counted',
+  used,
+  charged: false,
+  over,
+  by: 'memory',
+});
 const cached: Reading = { kind: 'assumed', outcome: 'over_limit', because: 'over_limit_cache' };
 const empty = (): Tally => ({ overLimit: 0, nearLimit: 0, withinLimit: 0, overLimitWithLocalCache: 0, shadowMode: 0 });
 
@@ -32,10 +39,13 @@ describe('tally', () => {
     expect(tallyOf(counted(15), 5)).to.include({ withinLimit: 0, nearLimit: 0, overLimit: 5 });
   });
 
-  it('derives the state before from the hits asked for, where the store only looked', () => {
-    // A sibling went over, so the store added nothing and told 0.
-    expect(tallyOf(counted(0), 1)).to.include({ withinLimit: 1, nearLimit: 0, overLimit: 0 });
-    expect(tallyOf(counted(9), 4)).to.include({ withinLimit: 4, nearLimit: 1, overLimit: 0 });
+  it('counts nothing of 4 hits that were not charged because a sibling was refused', () => {
+    expect(tallyOf(uncharged(9, false), 4)).to.deep.equal(empty());
+  });
+
+  it('counts all of 5 hits as over that were refused at 8 of 10 and not charged', () => {
+    expect(tallyOf(uncharged(8, true), 5)).to.deep.equal({ ...empty(), overLimit: 5 });
+    expect(tallyOf(uncharged(8, true), 5, { shadow: true })).to.include({ overLimit: 5, shadowMode: 5 });
   });
 
   it('counts a hit on the over-limit cache as over, and apart', () => {

@@ -20,6 +20,7 @@ export function rule(part: Partial<Rule> = {}): Rule {
     shareThreshold: false,
     metricVaries: false,
     metadata: null,
+    onStoreFailure: null,
     children: null,
     at: { file: 'rules.yaml', line: 1, column: 1 },
     ...part,

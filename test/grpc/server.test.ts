@@ -4,7 +4,7 @@ import { createConnection } from 'node:net';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import type { Decision } from '../../src/core/decision.ts';
-import { NoRulesError, StoreError } from '../../src/core/ports.ts';
+import { CallerGoneError, NoRulesError, StoreError } from '../../src/core/ports.ts';
 import { type CheckRequest, RequestError } from '../../src/core/request.ts';
 import { type CallContext, RPC_CODE, type UnaryHandler } from '../../src/grpc/handler.ts';
 import { HEALTH_CHECK, type Health, health } from '../../src/grpc/health.ts';
@@ -114,8 +114,10 @@ describe('grpcServer', () => {
     expect(await refusal(new StoreError('timeout', 'redis: no answer in 100 ms'))).to.equal(
       '14 redis: no answer in 100 ms',
     );
+    expect(await refusal(new StoreError('busy', '128 batches wait'))).to.equal('8 128 batches wait');
+    expect(await refusal(new CallerGoneError())).to.equal('1 the caller has gone');
     expect(bugs).to.deep.equal([]);
-    expect(calls).to.deep.equal(['ShouldRateLimit 3', 'ShouldRateLimit 9', 'ShouldRateLimit 14']);
+    expect(calls).to.deep.equal([3, 9, 14, 8, 1].map((code) => `ShouldRateLimit ${code}`));
   });
 
   it('answers INTERNAL to a bug without its words, and tells onBug', async () => {

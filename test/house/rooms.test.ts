@@ -38,7 +38,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   clock: { rooms: ['core'], packages: [] },
   version: { rooms: [], packages: [] },
   app: { rooms: [...EVERY_ROOM, 'store/redis', 'version'], packages: [] },
-  cli: { rooms: ['app', 'settings', 'core', 'rules', 'store/memory', 'grpc/client', 'version'], packages: [] },
+  doctor: { rooms: ['core', 'settings', 'rules', 'rules-place', 'counting', 'store', 'store/redis'], packages: [] },
+  cli: {
+    rooms: ['app', 'doctor', 'settings', 'core', 'rules', 'store/memory', 'grpc/client', 'version'],
+    packages: [],
+  },
   main: { rooms: ['cli', 'settings', 'version'], packages: [] },
 };
 
@@ -47,6 +51,8 @@ const LODGERS: Readonly<Record<string, string>> = {
   'go-names': 'settings',
   'go-values': 'settings',
   counting: 'app',
+  guard: 'app',
+  'loop-lag': 'app',
   'rules-place': 'app',
 };
 

@@ -128,6 +128,13 @@ describe('/json', () => {
     expect(asked).to.deep.equal([]);
   });
 
+  it('answers 503 when weir is busy itself', async () => {
+    answer = () => {
+      throw new StoreError('busy', 'full');
+    };
+    expect(await ask()).to.include({ status: 503, text: 'Service Unavailable\n' });
+  });
+
   it('answers 400 without a reason when the limiter refuses or its store is down', async () => {
     for (const error of [new RequestError('why'), new NoRulesError(), new StoreError('timeout', 'why')]) {
       answer = () => {

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { costsWhenStopping, isOver, usedAfter } from '../../src/core/algorithm/fixed-window.ts';
+import { fatesOf, isOver, oversOf, usedAfter } from '../../src/core/algorithm/fixed-window.ts';
+import type { Hit, Refuses } from '../../src/core/decision.ts';
+import { isDenied, tellsOver } from '../../src/core/denial.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { hit, NOW_US, used } from '../contract/hit.ts';
@@ -11,6 +13,15 @@ const cost = fc.oneof(
   fc.integer({ min: MAX_HITS - 20, max: MAX_HITS }),
   fc.integer({ min: -MAX_HITS, max: 20 - MAX_HITS }),
 );
+
+const refuses = fc.constantFrom<Refuses>('alone', 'together', 'never');
+const manyHits = fc.array(
+  fc
+    .record({ key: fc.constantFrom('a', 'b', 'c'), cost: fc.integer({ min: -3, max: 6 }), limit: fc.nat(8), refuses })
+    .map(({ key, ...options }) => hit(key, options)),
+  { minLength: 1, maxLength: 5 },
+);
+const look = (key: string) => hit(key, { cost: 0 });
 
 describe('law of the fixed window', () => {
   it('a counter is an integer from 0 to 2^53-1, whatever was stored', () => {
@@ -45,16 +56,51 @@ describe('law of the fixed window', () => {
     fc.assert(fc.property(n, n, (before, c) => usedAfter(usedAfter(before, c), -c) === before));
   });
 
-  it('stop_when_over changes nothing unless a real hit goes over, and then charges only those that do', () => {
-    const one = fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: -3, max: 6 }), fc.nat(5), fc.boolean());
+  it('stop_when_over changes nothing unless the request is refused, and then charges only what goes over', () => {
+    const one = fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 6 }), fc.nat(5), refuses);
     fc.assert(
       fc.property(fc.array(one, { maxLength: 5 }), (all) => {
-        const hits = all.map(([, n, limit, shadow]) => hit('k', { cost: n, limit, shadow }));
+        const hits = all.map(([, n, limit, how]) => hit('k', { cost: n, limit, refuses: how }));
         const before = all.map(([b]) => b);
         const over = all.map(([b, n, limit]) => b + n > limit);
-        const stops = all.some(([, , , shadow], i) => over[i] && !shadow);
-        const costs = costsWhenStopping(hits, before);
-        expect(costs).to.deep.equal(hits.map((h, i) => (stops && !over[i] ? 0 : h.cost)));
+        const quotas = all.flatMap(([, , , how], i) => (how === 'together' ? [over[i]] : []));
+        const denied =
+          all.some(([, , , how], i) => over[i] && how === 'alone') || (quotas.length > 0 && quotas.every(Boolean));
+        const fates = denied ? over.map((o) => (o ? 'charged' : 'looked_at')) : null;
+        expect(fatesOf(hits, oversOf(hits, before, 'stop_when_over'), 'stop_when_over')).to.deep.equal(fates);
+      }),
+    );
+  });
+
+  it('only_if_admitted tells every hit over as always does, and charges all hits or none but refunds', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(manyHits, { minLength: 1, maxLength: 6 }), async (requests) => {
+        const careful = memoryStore({ maxKeys: 100 });
+        for (const hits of requests) {
+          const keys = [...new Set(hits.map(({ key }) => key))];
+          const counters = async () => used(await careful.take(keys.map(look), 'always', NOW_US)) as number[];
+          const before = await counters();
+          const plain = memoryStore({ maxKeys: 100 });
+          await plain.take(
+            keys.map((key, i) => hit(key, { cost: before[i] as number })),
+            'always',
+            NOW_US,
+          );
+          const always = await plain.take(hits, 'always', NOW_US);
+          const readings = await careful.take(hits, 'only_if_admitted', NOW_US);
+          const overs = readings.map((reading, i) => tellsOver(reading, hits[i] as Hit));
+          expect(overs).to.deep.equal(always.map((reading, i) => tellsOver(reading, hits[i] as Hit)));
+          const charged = readings.map((reading) => reading.kind === 'counted' && reading.charged);
+          const denied = isDenied(hits, overs);
+          expect(charged).to.deep.equal(hits.map(() => !denied));
+          const given = (key: string) =>
+            hits.reduce(
+              (n, h) => (h.key === key && h.cost < 0 ? usedAfter(n, h.cost) : n),
+              before[keys.indexOf(key)] as number,
+            );
+          if (denied) expect(await counters()).to.deep.equal(keys.map(given));
+          else expect(readings).to.deep.equal(always);
+        }
       }),
     );
   });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { usedAfter } from '../../src/core/algorithm/fixed-window.ts';
-import type { Hit } from '../../src/core/decision.ts';
+import type { Hit, Reading, Refuses } from '../../src/core/decision.ts';
 import type { Charge, Store } from '../../src/core/ports.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
 import { memoryStore } from '../../src/store/memory.ts';
@@ -22,11 +22,11 @@ const oneHit = fc.record({
   window: fc.nat(1),
   cost,
   limit: fc.constantFrom(0, 1, 5, 10, 2 ** 32 - 1),
-  shadow: fc.boolean(),
+  refuses: fc.constantFrom<Refuses>('alone', 'together', 'never'),
 });
 const oneRequest = fc.record({
   hits: fc.array(oneHit, { minLength: 1, maxLength: 4 }),
-  charge: fc.constantFrom<Charge>('always', 'stop_when_over'),
+  charge: fc.constantFrom<Charge>('always', 'stop_when_over', 'only_if_admitted'),
   waits: fc.boolean(),
 });
 
@@ -53,7 +53,7 @@ describe('law of parity: TypeScript and Lua count alike', function () {
         run++;
         const memory = memoryStore({ maxKeys: 100 });
         const answers = async (store: Store) => {
-          const all: Promise<(number | string)[]>[] = [];
+          const all: Promise<readonly Reading[]>[] = [];
           for (const { hits, charge, waits } of requests) {
             all.push(
               store
@@ -62,7 +62,7 @@ describe('law of parity: TypeScript and Lua count alike', function () {
                   charge,
                   NOW_US,
                 )
-                .then(used),
+                .then(whoever),
             );
             if (waits) await all.at(-1);
           }
@@ -91,8 +91,13 @@ describe('law of parity: TypeScript and Lua count alike', function () {
   });
 });
 
+/** Without who counted. */
+function whoever(readings: readonly Reading[]): readonly Reading[] {
+  return readings.map((reading) => (reading.kind === 'counted' ? { ...reading, by: 'memory' } : reading));
+}
+
 function hitOf(
-  { key, window, ...options }: { key: string; window: number; cost: number; limit: number; shadow: boolean },
+  { key, window, ...options }: { key: string; window: number; cost: number; limit: number; refuses: Refuses },
   run: number,
 ): Hit {
   return { ...hit(`parity_${run}_${key}_${window}`, options), windowEndUs: NOW_US + (window + 1) * HOUR_US };

@@ -3,7 +3,7 @@ import { type Counting, counting } from '../../src/counting.ts';
 import { readSettings } from '../../src/settings.ts';
 import { type Log, log } from '../../src/telemetry/log.ts';
 import { type Metrics, metrics } from '../../src/telemetry/metrics.ts';
-import { HOUR_US, hit, NOW_US } from '../contract/hit.ts';
+import { hit, NOW_US } from '../contract/hit.ts';
 
 describe('counting', () => {
   let measured: Metrics;
@@ -36,9 +36,17 @@ describe('counting', () => {
       const { where: found, kind, parts } = chosen(env);
       expect(found).to.equal(expected);
       expect(kind).to.equal(expected.startsWith('Redis') ? 'redis' : 'memory');
-      expect(parts).to.have.length(kind === 'redis' ? 1 : 0);
+      expect(parts.map(({ name }) => name)).to.deep.equal(['loop-lag', ...(kind === 'redis' ? ['redis'] : [])]);
     });
   }
+
+  it('is in a second Redis too with REDIS_PERSECOND=true', () => {
+    const two = { REDIS_URL: '127.0.0.1:1', REDIS_PERSECOND: 'true' };
+    expect(chosen(two).where).to.equal(
+      'Redis at 127.0.0.1:1, for limits per second at /var/run/nutcracker/ratelimitpersecond.sock',
+    );
+    expect(chosen({ ...two, REDIS_PERSECOND_URL: '127.0.0.1:2' }).parts).to.have.length(2);
+  });
 
   it('is where a flag says, before the environment', () => {
     expect(chosen({ REDIS_URL: '127.0.0.1:1' }, ['--backend-type=memory']).kind).to.equal('memory');
@@ -59,8 +67,26 @@ describe('counting', () => {
       { REDIS_URL: '127.0.0.1:6379', REDIS_SOCKET_TYPE: 'unix' },
       'the Redis URL 127.0.0.1:6379 is a TCP address, but the socket type is unix',
     ],
-    [{ REDIS_TYPE: 'cluster' }, 'the Redis type cluster is not supported yet; only single is'],
-    [{ REDIS_URL: '127.0.0.1:1,127.0.0.1:2' }, 'the Redis URL is a list, and only one address is supported yet'],
+    [
+      { REDIS_URL: '127.0.0.1:1,127.0.0.1:2' },
+      'the Redis URL is a list, which needs the Redis type sentinel or cluster',
+    ],
+    [
+      { REDIS_URL: '127.0.0.1:1', REDIS_AUTH_FILE: '/no/such' },
+      "the Redis password file /no/such can't be used: ENOENT",
+    ],
+    [
+      { REDIS_URL: '127.0.0.1:1', REDIS_TLS: 'true', REDIS_TLS_CACERT: '/no/such' },
+      "TLS for Redis from /no/such can't be used: ENOENT",
+    ],
+    [
+      { REDIS_URL: '127.0.0.1:1', REDIS_TLS: 'true', REDIS_TLS_CLIENT_CERT: '/no/such' },
+      'a TLS client certificate for Redis needs its key, and a key its certificate',
+    ],
+    [
+      { REDIS_URL: '/run/redis.sock', REDIS_TLS: 'true' },
+      'TLS for Redis needs a TCP address; the Redis URL is the path of a socket',
+    ],
   ];
   for (const [env, sentence] of mismatches) {
     it(`says: ${sentence}`, () =>
@@ -86,9 +112,12 @@ describe('counting', () => {
     const twice = async (env: Record<string, string>): Promise<string | undefined> => {
       const { store } = chosen(env);
       await store.take(over, 'always', NOW_US);
-      return (await store.take(over, 'always', NOW_US + HOUR_US / 2))[0]?.kind;
+      return (await store.take(over, 'always', NOW_US + 500_000))[0]?.kind;
     };
     expect(await twice({})).to.equal('counted');
+    expect(await twice({ LOCAL_CACHE_SIZE_IN_BYTES: '1000000', OVER_LIMIT_CACHE_MAX_AGE: '500ms' })).to.equal(
+      'counted',
+    );
     expect(await twice({ LOCAL_CACHE_SIZE_IN_BYTES: '1000000' })).to.equal('assumed');
     expect(await measured.registry.metrics()).to.match(/^ratelimit_localcache_hitCount(\{.*\})? 1$/m);
   });

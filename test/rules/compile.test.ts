@@ -170,3 +170,63 @@ describe('merged files', () => {
     expect(messages(files, true)).to.deep.equal(["2 duplicate descriptor composite key 'd.a'"]);
   });
 });
+
+describe('count_denied', () => {
+  const domainOf = (text: string) => rulesetOf(text).domains.get('d')?.countDenied;
+
+  it('is unsaid, true or false of a domain', () => {
+    expect(domainOf('domain: d\n')).to.equal(null);
+    expect(domainOf('domain: d\ncount_denied:\n')).to.equal(null);
+    expect(domainOf('domain: d\ncount_denied: false\n')).to.equal(false);
+    expect(domainOf('count_denied: yes\ndomain: d\n')).to.equal(true);
+  });
+
+  it('is refused where it would mean nothing: in a rule', () => {
+    const rule = '{ key: k, count_denied: false, rate_limit: { unit: hour, requests_per_unit: 1 } }';
+    const [problem] = problemsOf(`domain: d\ndescriptors:\n  - ${rule}\n`);
+    expect(problem).to.include({ line: 3, message: "config error, unknown key 'count_denied' here" });
+    expect(problem?.hint).to.equal('it is a key of the file');
+  });
+
+  it('takes nothing but true and false', () => {
+    expect(messages('domain: d\ncount_denied: 1\n')).to.have.length(1);
+  });
+
+  it('of merged files is what one of them says, and two must not contradict each other', () => {
+    const files = (b: string) => ({
+      'a.yaml': 'domain: d\ncount_denied: false\n',
+      'b.yaml': `domain: d\n${b}`,
+      'c.yaml': 'domain: d\n',
+    });
+    expect(rulesetOf(files(''), true).domains.get('d')?.countDenied).to.equal(false);
+    expect(rulesetOf(files('count_denied: false\n'), true).domains.get('d')?.countDenied).to.equal(false);
+    expect(messages(files('count_denied: true\n'), true)).to.deep.equal([
+      "2 count_denied is false in another file of domain 'd'",
+    ]);
+  });
+});
+
+describe('on_store_failure', () => {
+  const FILE = 'domain: d\ndescriptors:\n';
+
+  it('is error, allow, deny or local beside a limit, else left to the service', () => {
+    const rules = ['error', 'allow', 'deny', 'local'].map((word) =>
+      ruleOf(`{ key: k, on_store_failure: ${word}, rate_limit: { unit: hour, requests_per_unit: 1 } }`),
+    );
+    expect(rules.map((rule) => rule.onStoreFailure)).to.deep.equal(['error', 'allow', 'deny', 'local']);
+    expect(ruleOf('{ key: k, rate_limit: { unit: hour, requests_per_unit: 1 } }').onStoreFailure).to.equal(null);
+  });
+
+  it('is a problem where it is an unknown word, with the word that was meant', () => {
+    const rule = '  - { key: k, on_store_failure: alow, rate_limit: { unit: hour, requests_per_unit: 1 } }\n';
+    const [problem] = problemsOf(FILE + rule);
+    expect(problem).to.include({ line: 3, message: "invalid on_store_failure 'alow'", hint: "did you mean 'allow'?" });
+  });
+
+  it('is a problem where there is no limit beside it, as rules below do not take it over', () => {
+    const rule = '  - { key: k, on_store_failure: deny, descriptors: [{ key: l }] }\n';
+    expect(problemsOf(FILE + rule).map(({ message }) => message)).to.deep.equal([
+      'on_store_failure needs a rate_limit beside it',
+    ]);
+  });
+});

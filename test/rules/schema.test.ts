@@ -2,11 +2,12 @@ import { expect } from 'chai';
 import { isKnownKey, nearest, SCHEMA, schemaMarkdown } from '../../src/rules/schema.ts';
 
 describe('schema', () => {
-  it('knows the 16 keys of the format', () => {
+  it('knows the 17 keys of the format, and its own', () => {
     const keys =
-      'descriptors detailed_metric domain key metadata name quota_mode rate_limit replaces requests_per_unit shadow_mode share_threshold unit unlimited value value_to_metric';
-    expect([...new Set(SCHEMA.map(({ key }) => key))].sort().join(' ')).to.equal(keys);
-    expect(keys.split(' ').every(isKnownKey)).to.equal(true);
+      'descriptors detailed_metric domain key metadata name on_store_failure quota_mode rate_limit replaces requests_per_unit shadow_mode share_threshold unit unlimited value value_to_metric';
+    const own = ['count_denied'];
+    expect([...new Set(SCHEMA.map(({ key }) => key))].sort()).to.deep.equal([...keys.split(' '), ...own].sort());
+    expect([...keys.split(' '), ...own].every(isKnownKey)).to.equal(true);
   });
 
   it('has a line of the table for every key, under a head of 2 lines', () => {

@@ -241,6 +241,21 @@ describe('settings and the names of the Go service', () => {
       REDIS_AUTH: '',
       REDIS_HEALTH_CHECK_ACTIVE_CONNECTION: 'false',
       REDIS_TIMEOUT: '10s',
+      REDIS_SENTINEL_AUTH: '',
+      REDIS_TLS: 'false',
+      REDIS_TLS_CACERT: '',
+      REDIS_TLS_CLIENT_CERT: '',
+      REDIS_TLS_CLIENT_KEY: '',
+      REDIS_TLS_SKIP_HOSTNAME_VERIFICATION: 'false',
+      REDIS_POOL_SIZE: '10',
+      REDIS_PIPELINE_WINDOW: '0',
+      REDIS_PERSECOND: 'false',
+      REDIS_PERSECOND_AUTH: '',
+      REDIS_PERSECOND_SENTINEL_AUTH: '',
+      REDIS_PERSECOND_TLS: 'false',
+      REDIS_PERSECOND_POOL_SIZE: '10',
+      REDIS_PERSECOND_PIPELINE_WINDOW: '0',
+      REDIS_PERSECOND_TIMEOUT: '10s',
       SHADOW_MODE: 'false',
       QUOTA_MODE: 'false',
       RESPONSE_DYNAMIC_METADATA: 'false',
@@ -249,7 +264,8 @@ describe('settings and the names of the Go service', () => {
     const ours = Object.fromEntries(Object.values(SETTINGS).map((it) => [it.env, it.default]));
     const shared = FIELD_NAMES.filter((name) => NAMES.includes(name));
     expect(shared.filter((name) => ours[name] !== theirs[name])).to.have.members([
-      ...['BACKEND_TYPE', 'REDIS_URL', 'REDIS_TYPE', 'REDIS_SOCKET_TYPE', 'LOG_LEVEL', 'LOG_FORMAT'],
+      ...['BACKEND_TYPE', 'REDIS_URL', 'REDIS_TYPE', 'REDIS_SOCKET_TYPE', 'REDIS_POOL_SIZE', 'LOG_LEVEL', 'LOG_FORMAT'],
+      ...['REDIS_PERSECOND_URL', 'REDIS_PERSECOND_TYPE', 'REDIS_PERSECOND_SOCKET_TYPE', 'REDIS_PERSECOND_POOL_SIZE'],
     ]);
   });
 });
@@ -264,16 +280,15 @@ describe('settings that ask for what is not there yet', () => {
     }
   };
 
-  it('stop the start: TLS on the gRPC port, TLS to Redis, rules over xDS', () => {
+  it('stop the start: TLS on the gRPC port, rules over xDS', () => {
     expect(refusalOf({ GRPC_SERVER_USE_TLS: 'true' })).to.equal(
       'GRPC_SERVER_USE_TLS: TLS on the gRPC port is not supported yet',
     );
-    expect(refusalOf({ REDIS_TLS: '1' })).to.equal('REDIS_TLS: TLS to Redis is not supported yet');
     expect(refusalOf({ CONFIG_TYPE: 'GRPC_XDS_SOTW' })).to.equal('CONFIG_TYPE: only FILE is supported yet');
   });
 
   it('do not stop it when they ask for nothing', () => {
-    expect(refusalOf({ GRPC_SERVER_USE_TLS: 'false', REDIS_TLS: '', CONFIG_TYPE: 'file' })).to.equal(null);
+    expect(refusalOf({ GRPC_SERVER_USE_TLS: 'false', CONFIG_TYPE: 'file' })).to.equal(null);
   });
 });
 

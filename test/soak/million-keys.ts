@@ -18,6 +18,8 @@ function take(value: number): void {
         windowSeconds: 3_600,
         windowEndUs: NOW_US + 3_600_000_000,
         shadow: false,
+        refuses: 'alone',
+        onStoreFailure: null,
       },
     ],
     'always',

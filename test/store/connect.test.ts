@@ -1,13 +1,34 @@
 import { expect } from 'chai';
-import { type RedisTargetOptions, redactedUrl, redisTarget } from '../../src/store/redis/connect.ts';
 import { keyBytes } from '../../src/store/redis/key-bytes.ts';
+import {
+  type HostPort,
+  type RedisTarget,
+  type RedisTargetOptions,
+  redactedUrl,
+  redisTarget,
+} from '../../src/store/redis/target.ts';
 
-/** host:port, or the path; then user, password, database and tls where they are not empty. */
+/** The addresses; then master, user, password, database and tls where they are not empty. */
 function told(options: RedisTargetOptions): string {
-  const { address, username, password, db, tls } = redisTarget(options);
-  const where = 'path' in address ? address.path : `${address.host} ${address.port}`;
+  const target = redisTarget(options);
+  const { username, password, db, tls } = target;
   const rest = [username && `user=${username}`, password && `password=${password}`, db && `db=${db}`, tls && 'tls'];
-  return [where, ...rest.filter(Boolean)].join(' ');
+  return [...addresses(target), ...rest.filter(Boolean)].join(' ');
+}
+
+function addresses(target: RedisTarget): string[] {
+  const text = ({ host, port }: HostPort): string => `${host} ${port}`;
+  switch (target.type) {
+    case 'single':
+      return ['path' in target.address ? target.address.path : text(target.address)];
+    case 'cluster':
+      return target.nodes.map(text);
+    case 'sentinel': {
+      const { username, password } = target.sentinel;
+      const login = [username && `as=${username}`, password && `with=${password}`].filter((it) => it !== undefined);
+      return [`${target.master}:`, ...target.sentinels.map(text), ...login];
+    }
+  }
 }
 
 describe('the address of Redis', () => {
@@ -32,6 +53,19 @@ describe('the address of Redis', () => {
     it(`reads ${url} as ${expected}`, () => expect(told({ url })).to.equal(expected));
   }
 
+  const lists: readonly (readonly [RedisTargetOptions, string])[] = [
+    [{ type: 'sentinel', url: 'main,a:1,b' }, 'main: a 1 b 26379'],
+    [{ type: 'Sentinel', url: 'main, a:1, b:2', auth: 'me:pw' }, 'main: a 1 b 2 user=me password=pw'],
+    [{ type: 'sentinel', url: 'main,a:1', auth: 'pw', sentinelAuth: 'x:y' }, 'main: a 1 as=x with=y password=pw'],
+    [{ type: 'sentinel', url: 'main,redis://:s@a:1/3,rediss://b' }, 'main: a 1 b 26379 with=s db=3 tls'],
+    [{ type: 'cluster', url: 'a:1,b,[::1]:3' }, 'a 1 b 6379 ::1 3'],
+    [{ type: 'CLUSTER', url: 'redis://u:p@a:1,redis://b:2' }, 'a 1 b 2 user=u password=p'],
+    [{ type: 'cluster', url: 'rediss://a:1' }, 'a 1 tls'],
+  ];
+  for (const [options, expected] of lists) {
+    it(`reads ${options.url} of a ${options.type} as ${expected}`, () => expect(told(options)).to.equal(expected));
+  }
+
   it('takes auth before what the URL says, split at the first colon', () => {
     expect(told({ url: 'redis://u:p@h:1', auth: 'secret' })).to.equal('h 1 password=secret');
     expect(told({ url: 'h:1', auth: 'me:a:b' })).to.equal('h 1 user=me password=a:b');
@@ -51,8 +85,12 @@ describe('the address of Redis', () => {
     [{ url: 'h:1', socketType: 'unix' }, /h:1 is a TCP address, but the socket type is unix/],
     [{ url: '/s', socketType: 'tcp' }, /\/s is the path of a socket, but the socket type is tcp/],
     [{ url: 'redis://u:SECRET@h:1', socketType: 'unix' }, /redis:\/\/\*\*\*\*\*@h:1 is a TCP address/],
-    [{ url: 'h:1', type: 'Cluster' }, /type cluster is not supported yet/],
-    [{ url: 'h:1', type: 'SENTINEL' }, /type sentinel is not supported yet/],
+    [{ url: 'h:1', type: 'SENTINEL' }, /h:1 is not of the form master,sentinel:port/],
+    [{ url: 'redis://:SECRET@h:1,h:2', type: 'sentinel' }, /is not of the form master,sentinel:port/],
+    [{ url: 'main,redis://:SEC,RET@h:1', type: 'sentinel' }, /Redis URL main,redis:/],
+    [{ url: 'redis://:SECRET@h:1/2', type: 'cluster' }, /no database but 0/],
+    [{ url: '/s', type: 'cluster' }, /names/],
+    [{ url: 'h:1', type: 'cluster', socketType: 'unix' }, /socket type is unix/],
     [{ url: 'h:1', type: 'ring' }, /unknown Redis type "ring"/],
     [{ url: 'h:1,h:2' }, /a list/],
     [{ url: 'http://h' }, /begins with http:/],

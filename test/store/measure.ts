@@ -20,6 +20,8 @@ function hit(value: number): Hit {
     windowSeconds: 3_600,
     windowEndUs: NOW_US + 3_600_000_000,
     shadow: false,
+    refuses: 'alone',
+    onStoreFailure: null,
   };
 }
 
@@ -49,11 +51,14 @@ async function redis(): Promise<void> {
   const store = redisStore({ url: server.url });
   await store.start();
   await eventually('Redis', () => store.everAnswered);
-  for (const [inFlight, calls] of [
-    [256, 50_000],
-    [256, 500_000],
-    [32, 200_000],
-    [1, 20_000],
+  for (const [inFlight, calls, charge, size] of [
+    [256, 50_000, 'always', 1],
+    [256, 500_000, 'always', 1],
+    [32, 200_000, 'always', 1],
+    [1, 20_000, 'always', 1],
+    [256, 200_000, 'always', 2],
+    [256, 200_000, 'stop_when_over', 2],
+    [256, 200_000, 'only_if_admitted', 2],
   ] as const) {
     const { batches, hits } = store.stats;
     const start = process.cpuUsage();
@@ -61,14 +66,19 @@ async function redis(): Promise<void> {
     const redisBefore = await cpuMs(server.pid);
     let left = calls;
     const caller = async () => {
-      while (left-- > 0) await store.take([hit(left % 5_000)], 'always', NOW_US);
+      while (left-- > 0) {
+        const hits = Array.from({ length: size }, (_, i) => hit((left + i) % 5_000));
+        await store.take(hits, charge, NOW_US);
+      }
     };
     await Promise.all(Array.from({ length: inFlight }, caller));
     const redisUs = (((await cpuMs(server.pid)) - redisBefore) * 1_000) / calls;
     const perBatch = (store.stats.hits - hits) / (store.stats.batches - batches);
     const rate = Math.round((calls / (performance.now() - startedAt)) * 1_000);
-    const text = `${perCallNs(start, calls) / 1_000} us of Node and ${redisUs.toFixed(2)} us of Redis a hit`;
-    console.log(`redis: ${inFlight} in flight, ${text}, ${perBatch.toFixed(1)} hits a batch, ${rate} a second`);
+    const text = `${perCallNs(start, calls) / 1_000} us of Node and ${redisUs.toFixed(2)} us of Redis a request`;
+    console.log(
+      `redis: ${charge}, ${size} hits, ${inFlight} in flight, ${text}, ${perBatch.toFixed(1)} hits a batch, ${rate} a second`,
+    );
   }
   await store.stop();
   await server.stop();

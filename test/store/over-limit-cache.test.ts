@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import type { Hit } from '../../src/core/decision.ts';
+import { tellsOver } from '../../src/core/denial.ts';
 import type { Charge, Store } from '../../src/core/ports.ts';
 import { memoryStore } from '../../src/store/memory.ts';
-import { overLimitCache } from '../../src/store/over-limit-cache.ts';
+import { type OverLimitCacheOptions, overLimitCache } from '../../src/store/over-limit-cache.ts';
 import { HOUR_US, hit, NOW_US, used } from '../contract/hit.ts';
 
 const CACHED = 'over_limit_cache';
@@ -20,9 +21,11 @@ function watched() {
   return { store, asked };
 }
 
-function setUp(maxBytes = 0) {
+const HOUR_MS = HOUR_US / 1_000;
+
+function setUp(options: OverLimitCacheOptions = { maxBytes: 0, maxAgeMs: HOUR_MS }) {
   const { store, asked } = watched();
-  const cache = overLimitCache(store, { maxBytes });
+  const cache = overLimitCache(store, options);
   const take = async (hits: readonly Hit[], charge: Charge = 'always', nowUs = NOW_US) =>
     used(await cache.take(hits, charge, nowUs));
   return { cache, asked, take };
@@ -120,8 +123,102 @@ describe('over-limit cache', () => {
     });
   });
 
+  describe('after the age of 1 s that is its default', () => {
+    const second = 1_000_000;
+    const spent = [hit('k', { cost: 3, limit: 2 })];
+    const one = [hit('k', { limit: 2 })];
+
+    it('asks again, and not a microsecond before', async () => {
+      const { cache, take } = setUp({ maxBytes: 0 });
+      await take(spent);
+      expect(await take(one, 'always', NOW_US + second - 1)).to.deep.equal([CACHED]);
+      expect(await take(one, 'always', NOW_US + second)).to.deep.equal([4]);
+      expect(await take(one, 'always', NOW_US + second + 1)).to.deep.equal([CACHED]);
+      expect(cache.stats).to.include({ expiredCount: 1 });
+    });
+
+    it('admits what another process refunded', async () => {
+      const shared = memoryStore();
+      const [here, there] = [overLimitCache(shared, { maxBytes: 0 }), overLimitCache(shared, { maxBytes: 0 })];
+      await here.take(spent, 'always', NOW_US);
+      await there.take([hit('k', { cost: -3, limit: 2 })], 'always', NOW_US);
+      expect(used(await here.take(one, 'always', NOW_US + second - 1))).to.deep.equal([CACHED]);
+      expect(used(await here.take(one, 'always', NOW_US + second))).to.deep.equal([1]);
+    });
+
+    it('asks again when the clock was set back by as much', async () => {
+      const { take } = setUp({ maxBytes: 0 });
+      await take(spent);
+      expect(await take(one, 'always', NOW_US - second)).to.deep.equal([4]);
+    });
+  });
+
+  describe('with only_if_admitted', () => {
+    const both = [hit('a', { limit: 1 }), hit('b', { limit: 5 })];
+
+    it('remembers a counter at its limit for hits, not for looks', async () => {
+      const { asked, take } = setUp();
+      await take([hit('k', { cost: 2, limit: 2 })], 'only_if_admitted');
+      expect(await take([hit('k', { limit: 2 })], 'only_if_admitted')).to.deep.equal([2]);
+      expect(await take([hit('k', { limit: 2 })], 'only_if_admitted')).to.deep.equal([CACHED]);
+      expect(await take([hit('k', { limit: 2, cost: 0 })], 'only_if_admitted')).to.deep.equal([2]);
+      expect(asked).to.have.lengthOf(3);
+    });
+
+    it('remembers that 5 do not fit at 8 of 10, and asks for 2', async () => {
+      const { asked, take } = setUp();
+      await take([hit('k', { cost: 8 })], 'only_if_admitted');
+      expect(await take([hit('k', { cost: 5 })], 'only_if_admitted')).to.deep.equal([8]);
+      expect(await take([hit('k', { cost: 5 })], 'only_if_admitted')).to.deep.equal([CACHED]);
+      expect(await take([hit('k', { cost: 2 })], 'only_if_admitted')).to.deep.equal([10]);
+      expect(asked).to.deep.equal(['k:8', 'k:5', 'k:2']);
+    });
+
+    it('charges no sibling of a known key, and tells which of them would go over', async () => {
+      const { cache, take } = setUp();
+      await take(both, 'only_if_admitted');
+      await take(both, 'only_if_admitted');
+      const big = [both[0] as Hit, hit('b', { limit: 5, cost: 5 }), hit('c', { limit: 5, cost: 5 })];
+      const readings = await cache.take(big, 'only_if_admitted', NOW_US);
+      expect(used(readings)).to.deep.equal([CACHED, 1, 0]);
+      expect(readings.map((reading, i) => tellsOver(reading, big[i] as Hit))).to.deep.equal([true, true, false]);
+      expect(readings.slice(1).map((reading) => reading.kind === 'counted' && reading.charged)).to.deep.equal([
+        false,
+        false,
+      ]);
+      expect(await take([hit('b', { limit: 5, cost: 4 })], 'only_if_admitted')).to.deep.equal([5]);
+    });
+
+    it('gives a refund back beside a known key', async () => {
+      const { take } = setUp();
+      await take([hit('a', { limit: 1 }), hit('b', { cost: 4 })], 'only_if_admitted');
+      await take([hit('a', { limit: 1 })], 'only_if_admitted');
+      expect(await take([hit('a', { limit: 1 }), hit('b', { cost: -3 })], 'only_if_admitted')).to.deep.equal([
+        CACHED,
+        1,
+      ]);
+    });
+
+    it('charges the quota that is not over beside one that is known to be', async () => {
+      const { take } = setUp();
+      const quota = (key: string, limit: number) => hit(key, { limit, refuses: 'together' });
+      await take([quota('p', 0), quota('q', 3)], 'only_if_admitted');
+      expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, 2]);
+      expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, 3]);
+      expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, 3]);
+      expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, CACHED]);
+    });
+  });
+
+  it('of 3 keys in 2 entries keeps the last 2', async () => {
+    const { cache, take } = setUp({ maxEntries: 2 });
+    for (const key of ['a', 'b', 'c']) await take([hit(key, { cost: 3, limit: 2 })]);
+    expect(cache.stats).to.include({ entryCount: 2, evacuateCount: 1 });
+    expect(await take([hit('a', { limit: 2 }), hit('c', { limit: 2 })])).to.deep.equal([4, CACHED]);
+  });
+
   it('never holds more than its bytes: of 10,000 keys in 512 KiB the last ones stay', async () => {
-    const { cache, take } = setUp(1);
+    const { cache, take } = setUp({ maxBytes: 1 });
     for (let i = 0; i < 10_000; i++) await take([hit(`key_${i}`, { cost: 3, limit: 2 })]);
     const { entryCount, evacuateCount } = cache.stats;
     expect(entryCount + evacuateCount).to.equal(10_000);

@@ -131,6 +131,59 @@ describe('redis store', function () {
       expect(told[0]?.[0]).to.equal(2);
       expect(told[0]?.[1]).to.be.within(1, PATIENT_MS * 1_000);
     });
+
+    it('leaves out the hits of callers who hung up or whose deadline passed, and charges the others', async () => {
+      const store = await started(server.url);
+      const waits = { deadlineMs: Date.now() + PATIENT_MS, cancelled: false };
+      const calls = [
+        store.take([hit('hung_up'), hit('b')], 'always', NOW_US, { ...waits, cancelled: true }),
+        store.take([hit('too_late')], 'always', NOW_US, { ...waits, deadlineMs: Date.now() - 1 }),
+        store.take([hit('b'), hit('c')], 'always', NOW_US, waits),
+      ];
+      const told = (await Promise.allSettled(calls)).map((call) =>
+        call.status === 'fulfilled' ? used(call.value) : call.reason.name,
+      );
+      expect(told).to.deep.equal(['CallerGoneError', 'CallerGoneError', [1, 1]]);
+      expect((await server.client.keys('*')).sort()).to.deep.equal(['b', 'c']);
+    });
+
+    it('is not sent at all when every caller has gone', async () => {
+      const store = await started(server.url);
+      const gone = { deadlineMs: null, cancelled: true };
+      const call = store.take([hit('a')], 'always', NOW_US, gone);
+      expect(await call.catch((error: Error) => error.name)).to.equal('CallerGoneError');
+      expect(store.stats).to.include({ batches: 0, hits: 0, inFlight: 0 });
+    });
+
+    it('that runs into its time is told to onBatch once, as a timeout, and its late answer is not', async () => {
+      const own = await ownServer();
+      const told: (string | null)[] = [];
+      const store = await started(own.url, {
+        commandTimeoutMs: 50,
+        stallTimeoutMs: 60_000,
+        onBatch: (_hits, _tookUs, error) => told.push(error?.code ?? null),
+      });
+      own.freeze();
+      await failure(store.take([hit('a')], 'always', NOW_US));
+      own.thaw();
+      await eventually('the late answer', () => store.stats.inFlight === 0);
+      expect(told).to.deep.equal(['timeout']);
+    });
+
+    it('is answered unavailable, not busy, while another script holds Redis up', async () => {
+      const own = await ownServer({ args: ['--busy-reply-threshold', '10'] });
+      const store = await started(own.url);
+      const stuck = own.client.eval('while true do end', 0).catch(() => {});
+      const error = await eventually('the answer BUSY', async () => {
+        const told = await store.take([hit('a')], 'always', NOW_US).catch((thrown: unknown) => thrown);
+        return told instanceof StoreError && told;
+      });
+      expect(error).to.include({ code: 'unavailable', message: 'Redis is busy running another script' });
+      const second = own.client.duplicate();
+      await second.script('KILL');
+      second.disconnect();
+      await stuck;
+    });
   });
 
   describe('time to live', () => {
@@ -210,13 +263,19 @@ describe('redis store', function () {
       }
     }
 
-    it('fails a request with stop_when_over, and its siblings are counted', async () => {
-      const store = await started(server.url);
-      await server.client.rpush('bad', 'x');
-      const error = await failure(store.take([hit('ok'), hit('bad')], 'stop_when_over', NOW_US));
-      expect(error.code).to.equal('script');
-      expect(await server.client.get('ok')).to.equal('1');
-    });
+    for (const charge of ['stop_when_over', 'only_if_admitted'] as const) {
+      it(`fails a request with ${charge}, and none of its siblings is counted`, async () => {
+        const store = await started(server.url);
+        await server.client.rpush('bad', 'x');
+        const [bad, good] = await Promise.allSettled([
+          store.take([hit('ok'), hit('bad'), hit('after')], charge, NOW_US),
+          store.take([hit('other'), hit('another')], charge, NOW_US),
+        ]);
+        expect((bad as PromiseRejectedResult).reason).to.include({ name: 'StoreError', code: 'script' });
+        expect(used((good as PromiseFulfilledResult<readonly Reading[]>).value)).to.deep.equal([1, 1]);
+        expect(await server.client.mget('ok', 'after', 'other')).to.deep.equal([null, null, '1']);
+      });
+    }
   });
 
   it('sends the bytes of a key as they came', async () => {

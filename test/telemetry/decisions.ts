@@ -23,6 +23,7 @@ export function rule(path: string, part: Partial<Rule> = {}): Rule {
     shareThreshold: false,
     metricVaries: false,
     metadata: null,
+    onStoreFailure: null,
     children: null,
     at: { file: 'limits.yaml', line: 1, column: 1 },
     ...part,
@@ -31,7 +32,7 @@ export function rule(path: string, part: Partial<Rule> = {}): Rule {
 
 export function ruleset(domains: readonly string[], rules: readonly Rule[] = [], generation = 1): Ruleset {
   const root = { byKey: new Map(), starKeys: [] };
-  const byName = domains.map((name): [string, Domain] => [name, { name, root }]);
+  const byName = domains.map((name): [string, Domain] => [name, { name, countDenied: null, root }]);
   return { generation, domains: new Map(byName), rules };
 }
 
@@ -51,11 +52,13 @@ export function hit(cost = 1, part: Partial<Hit> = {}): Hit {
     windowSeconds: 60,
     windowEndUs: 0,
     shadow: false,
+    refuses: 'alone',
+    onStoreFailure: null,
     ...part,
   };
 }
 
-export const counted = (used: number): Reading => ({ kind: 'counted', used, by: 'memory' });
+export const counted = (used: number): Reading => ({ kind: 'counted', used, charged: true, by: 'memory' });
 export const CACHED: Reading = { kind: 'assumed', outcome: 'over_limit', because: 'over_limit_cache' };
 
 const DESCRIPTOR = { entries: [], limit: null, hits: null, refund: false };

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { CallerGoneError } from '../../src/core/ports.ts';
 import { FAMILIES, METRIC_HEADING, metricRows } from '../../src/telemetry/families.ts';
 import { metrics } from '../../src/telemetry/metrics.ts';
 import { CACHED, charged, counted, decision, hit, loaded, rule, ruleset, UNKNOWN_DOMAIN } from './decisions.ts';
@@ -24,10 +25,14 @@ describe('the table of metrics', () => {
     ];
     m.decided(decision('shop', set, [...verdicts, UNKNOWN_DOMAIN], { shadowed: true }), 10);
     m.requestRefused({ domain: '', descriptors: [], hits: 0 }, new Error('x'));
+    m.requestRefused({ domain: '', descriptors: [], hits: 0 }, new CallerGoneError());
     m.called('Check', 1);
     m.bug();
     const cache = { entries: 1, lookups: 1, hits: 1, misses: 1, expired: 1, evacuated: 1, overwritten: 1 };
-    m.read({ storeKind: 'memory', localCache: () => cache });
+    const breakers = { states: { closed: 1, open: 0, half_open: 0 }, openings: 1, refusals: 1 };
+    m.read({ storeKind: 'memory', localCache: () => cache, breakers: () => breakers });
+    m.storeFellBack('allow', 'store_down', 1);
+    m.read({ redis: () => [{ name: 'main', connections: 1, connects: 1, reconnects: 0, errors: { timeout: 0 } }] });
 
     const told = await m.registry.getMetricsAsJSON();
     const rows = new Map<string, (typeof FAMILIES)[keyof typeof FAMILIES]>(

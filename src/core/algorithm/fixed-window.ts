@@ -1,11 +1,12 @@
 import type { Hit } from '../decision.ts';
+import { isDenied } from '../denial.ts';
+import type { Charge } from '../ports.ts';
 import { MAX_HITS } from '../request.ts';
 
 /**
  * The arithmetic of a fixed window: one counter per window, and nothing that remembers the window before.
  *
- * Its twin for Redis is `store/redis/lua/fixed-window.lua`; a law holds both against each other. A hit that was refused
- * stays counted, as in the Go service.
+ * Its twin for Redis is `store/redis/lua/fixed-window.lua`; a law holds both against each other.
  */
 
 /**
@@ -23,12 +24,35 @@ export function isOver(used: number, requestsPerUnit: number): boolean {
   return used > requestsPerUnit;
 }
 
-/**
- * What `stop_when_over` makes of the costs of one request. Each hit is held against the counter as it stood before the
- * request, a repeated key too. A shadow rule never stops its siblings, but is one of them when another hit stops.
- */
-export function costsWhenStopping(hits: readonly Hit[], usedBefore: readonly number[]): readonly number[] {
-  const over = hits.map((hit, i) => isOver((usedBefore[i] ?? 0) + hit.cost, hit.limit.requestsPerUnit));
-  const stops = hits.some((hit, i) => over[i] === true && !hit.shadow);
-  return hits.map((hit, i) => (stops && over[i] !== true ? 0 : hit.cost));
+/** How the hits of one request hang together. */
+export type Together = Exclude<Charge, 'always'>;
+
+/** Which hits of a request would go over, whose counters stand at `before`. */
+export function oversOf(hits: readonly Hit[], before: readonly number[], charge: Together): readonly boolean[] {
+  return charge === 'stop_when_over' ? oversAlone(hits, before) : oversInTurn(hits, before);
+}
+
+/** What becomes of a hit of a refused request: charged all the same, or only looked at (but a refund is given back). */
+export type Fate = 'charged' | 'looked_at' | 'would_go_over';
+
+/** The fates of the hits of one request; null: it is not refused, all are charged. */
+export function fatesOf(hits: readonly Hit[], overs: readonly boolean[], charge: Together): readonly Fate[] | null {
+  if (!isDenied(hits, overs)) return null;
+  const whenOver = charge === 'stop_when_over' ? 'charged' : 'would_go_over';
+  return overs.map((over) => (over ? whenOver : 'looked_at'));
+}
+
+/** Each hit against the counter before the request, a repeated key too. */
+function oversAlone(hits: readonly Hit[], before: readonly number[]): readonly boolean[] {
+  return hits.map(({ cost, limit }, i) => isOver((before[i] as number) + cost, limit.requestsPerUnit));
+}
+
+/** Each hit as if those before it had been charged. */
+function oversInTurn(hits: readonly Hit[], before: readonly number[]): readonly boolean[] {
+  const counters = new Map<string, number>();
+  return hits.map(({ key, cost, limit }, i) => {
+    const after = usedAfter(counters.get(key) ?? (before[i] as number), cost);
+    counters.set(key, after);
+    return isOver(after, limit.requestsPerUnit);
+  });
 }

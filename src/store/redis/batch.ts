@@ -1,5 +1,6 @@
-import type { Hit, Reading } from '../../core/decision.ts';
-import type { Charge, StoreError } from '../../core/ports.ts';
+import type { Hit, Reading, Refuses } from '../../core/decision.ts';
+import { uncharged } from '../../core/denial.ts';
+import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import { refusedByRedis } from './failure.ts';
 import { keyBytes } from './key-bytes.ts';
 
@@ -8,9 +9,10 @@ type Argument = string | Buffer;
 /** The hits of one caller, who waits. */
 interface Waiting {
   readonly hits: readonly Hit[];
-  readonly stops: boolean;
+  readonly charge: Charge;
+  readonly caller: Caller | undefined;
   readonly resolve: (readings: readonly Reading[]) => void;
-  readonly reject: (error: StoreError) => void;
+  readonly reject: (error: StoreError | CallerGoneError) => void;
 }
 
 export interface BatchOptions {
@@ -34,12 +36,26 @@ export class Batch {
     return this.#settled;
   }
 
-  add(hits: readonly Hit[], charge: Charge): Promise<readonly Reading[]> {
+  add(hits: readonly Hit[], charge: Charge, caller?: Caller): Promise<readonly Reading[]> {
     this.#hits += hits.length;
     return new Promise((resolve, reject) => {
-      // A hit without siblings is charged whether it goes over or not.
-      this.#waiting.push({ hits, stops: charge === 'stop_when_over' && hits.length > 1, resolve, reject });
+      this.#waiting.push({ hits, charge, caller, resolve, reject });
     });
+  }
+
+  /** Nobody would read the answer for a caller who has gone, and so nobody shall pay for it. */
+  dropGone(nowMs: number): void {
+    if (!this.#waiting.some(({ caller }) => hasGone(caller, nowMs))) return;
+    const stay: Waiting[] = [];
+    for (const waiting of this.#waiting) {
+      if (hasGone(waiting.caller, nowMs)) {
+        this.#hits -= waiting.hits.length;
+        waiting.reject(new CallerGoneError());
+      } else {
+        stay.push(waiting);
+      }
+    }
+    this.#waiting = stay;
   }
 
   /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/fixed-window.lua wants them. */
@@ -61,10 +77,11 @@ export class Batch {
 
   #pushGroups(args: Argument[]): void {
     let first = 1;
-    for (const { hits, stops } of this.#waiting) {
-      if (stops) {
-        args.push(String(first), String(hits.length));
-        for (const hit of hits) args.push(String(hit.limit.requestsPerUnit), hit.shadow ? '1' : '0');
+    for (const { hits, charge } of this.#waiting) {
+      // Where a refused hit is charged, one without siblings is charged in any case.
+      if (charge === 'only_if_admitted' || (charge === 'stop_when_over' && hits.length > 1)) {
+        args.push(String(first), String(hits.length), charge === 'only_if_admitted' ? '1' : '0');
+        for (const hit of hits) args.push(String(hit.limit.requestsPerUnit), REFUSES[hit.refuses]);
       }
       first += hits.length;
     }
@@ -85,9 +102,9 @@ export class Batch {
       let failure: string | null = null;
       for (let i = 0; i < hits.length; i++) {
         const told: unknown = reply[at++];
-        const used = typeof told === 'number' ? told : Number(told ?? Number.NaN);
-        if (Number.isNaN(used)) failure ??= String(told);
-        else readings.push({ kind: 'counted', used, by: 'redis' });
+        const reading = readingOf(told, hits[i] as Hit);
+        if (reading === null) failure ??= String(told);
+        else readings.push(reading);
       }
       if (failure === null) {
         resolve(readings);
@@ -110,6 +127,24 @@ export class Batch {
     this.#settled = true;
     return waiting;
   }
+}
+
+function hasGone(caller: Caller | undefined, nowMs: number): boolean {
+  return caller !== undefined && (caller.cancelled || (caller.deadlineMs !== null && caller.deadlineMs <= nowMs));
+}
+
+/** As lua/fixed-window.lua writes it. */
+const REFUSES: Readonly<Record<Refuses, string>> = { never: '0', alone: '1', together: '2' };
+
+/** Text is a very large counter, or one that was only looked at, or an error: then null. */
+function readingOf(told: unknown, hit: Hit): Reading | null {
+  if (typeof told === 'number') return { kind: 'counted', used: told, charged: true, by: 'redis' };
+  const text = String(told);
+  const looked = text.startsWith('=') || text.startsWith('>');
+  const used = looked ? Number(text.slice(1)) : Number(told ?? Number.NaN);
+  if (Number.isNaN(used)) return null;
+  if (!looked) return { kind: 'counted', used, charged: true, by: 'redis' };
+  return uncharged(hit, used, text.startsWith('>'), 'redis');
 }
 
 function lifeSeconds({ windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {

@@ -2,7 +2,7 @@ import { StoreError, type StoreErrorCode } from '../../core/ports.ts';
 
 // By the first word of Redis's answer. What is not here concerns the counter itself, or the script.
 const MEANINGS: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
-  BUSY: ['busy', 'Redis is busy running another script'],
+  BUSY: ['unavailable', 'Redis is busy running another script'],
   LOADING: ['unavailable', 'Redis is loading its data'],
   READONLY: ['unavailable', 'Redis is a read-only replica'],
   MASTERDOWN: ['unavailable', 'Redis has lost its master'],
@@ -11,6 +11,11 @@ const MEANINGS: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   NOAUTH: ['unavailable', 'Redis wants a password'],
   WRONGPASS: ['unavailable', 'Redis refuses the password'],
   NOPERM: ['unavailable', 'Redis forbids this user to count'],
+  CLUSTERDOWN: ['unavailable', 'the Redis cluster has no master for this counter'],
+  TRYAGAIN: ['unavailable', 'the Redis cluster is moving this counter'],
+  MOVED: ['unavailable', 'this counter is on another node of the Redis cluster'],
+  ASK: ['unavailable', 'this counter is on another node of the Redis cluster'],
+  CROSSSLOT: ['unavailable', 'this Redis is a cluster, and was not said to be one'],
 };
 
 /** What Redis answered instead of a count, for the caller: no key, no address, no password. */
@@ -29,6 +34,11 @@ export function storeError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   if (isRefusal(error)) return refusedByRedis(error.message);
   return unavailable(error);
+}
+
+/** Whoever said so is not the master, or not any more. */
+export function isReplica({ cause }: StoreError): boolean {
+  return cause instanceof Error && /^-?(READONLY|MASTERDOWN)\b/.test(cause.message);
 }
 
 /** Redis said no, as opposed to saying nothing. */

@@ -1,15 +1,18 @@
-import { Command, type Redis } from 'ioredis';
-import type { Part, Store, StoreErrorCode } from '../../core/ports.ts';
-import { StoreError } from '../../core/ports.ts';
-import { Batch, type BatchOptions } from './batch.ts';
-import { type RedisClientOptions, type RedisTargetOptions, redactedUrl, redisClient, redisTarget } from './connect.ts';
-import { isRefusal, plainError, storeError, unavailable } from './failure.ts';
-import { FIXED_WINDOW, type Script } from './scripts.ts';
+import type { Part, Store, StoreError } from '../../core/ports.ts';
+import type { Batching } from '../breaker.ts';
+import type { BatchOptions } from './batch.ts';
+import { clusterStore } from './cluster-store.ts';
+import type { RedisClientOptions } from './connect.ts';
+import type { RedisStoreStats } from './lane.ts';
+import { pooledStore } from './pooled-store.ts';
+import { type RedisTargetOptions, redactedUrl, redisTarget } from './target.ts';
 
 const DEFAULTS = {
   connectTimeoutMs: 1_000,
   commandTimeoutMs: 100,
   expirationJitterMaxSeconds: 300,
+  poolSize: 1,
+  windowMs: 0,
   maxBatchHits: 1_024,
   maxBatchesInFlight: 128,
   stopTimeoutMs: 1_000,
@@ -19,42 +22,41 @@ const DEFAULTS = {
 const STALL_TIMEOUTS = 5;
 const LEAST_STALL_MS = 500;
 
-/** ioredis gives up for good when a dial throws at once (a broken certificate, say); then this is the pause. */
-const REDIAL_MS = 1_000;
-
 export interface RedisStoreOptions extends RedisTargetOptions, Partial<RedisClientOptions>, Partial<BatchOptions> {
   /** How long Redis may take to answer. A hit that timed out may still be counted, once. */
   readonly commandTimeoutMs?: number;
-  /** Hits in one script call. One request with more of them is a call of its own. */
+  /** Connections to each server, used in turn by batches. */
+  readonly poolSize?: number;
+  /** How long hits are collected, in whole milliseconds; 0: for one turn of the event loop. */
+  readonly windowMs?: number;
+  /** Hits in one write. One request with more of them is a write of its own. */
   readonly maxBatchHits?: number;
-  /** Calls that Redis has not answered; beyond it take() rejects with `busy`. */
+  /** Writes that one server has not answered; beyond it take() rejects with `busy`. */
   readonly maxBatchesInFlight?: number;
   /** How long stop() waits for what is in flight. */
   readonly stopTimeoutMs?: number;
-  /** A batch was answered, well or badly, after so many microseconds. */
-  readonly onBatch?: (hits: number, tookUs: number) => void;
+  /** What stands between the store and each server: a breaker, say. A single Redis or Sentinel is one server. */
+  readonly guard?: (server: Store & Batching) => Store;
+  /** A batch came to its end after so many microseconds; null when Redis counted. What comes later is not told. */
+  readonly onBatch?: (hits: number, tookUs: number, error: StoreError | null) => void;
   readonly onConnected?: () => void;
-  /** The connection was lost or a dial failed. `cause` holds no password and no key; it may hold the address. */
+  /** A connection was lost or a dial failed. `cause` holds no password and no key; it may hold the address. */
   readonly onDisconnected?: (cause: Error | undefined) => void;
 }
 
-/** Plain numbers, counted up from the start of the process; to be read, not written. */
-export interface RedisStoreStats {
-  batches: number;
-  hits: number;
-  inFlight: number;
-  connects: number;
-  reconnects: number;
-  /** Batches and refused calls, not callers. */
-  readonly errors: Record<StoreErrorCode, number>;
-}
+/** The options with all that has a default. */
+export type FullOptions = RedisStoreOptions &
+  RedisClientOptions &
+  BatchOptions & { [K in keyof typeof DEFAULTS]: number };
 
-export interface RedisStore extends Store, Part {
+export interface RedisStore extends Store, Part, Batching {
   readonly stats: Readonly<RedisStoreStats>;
   /** The address for logs, without a password. */
   readonly address: string;
-  /** Now. */
+  /** Now: to every server that is needed. */
   readonly connected: boolean;
+  /** Connections that are ready. */
+  readonly connections: number;
   /** Redis has answered at least once since the start. */
   readonly everAnswered: boolean;
   /** Rejects with StoreError when Redis does not answer within the command timeout. */
@@ -62,213 +64,20 @@ export interface RedisStore extends Store, Part {
 }
 
 /**
- * Counts in one Redis: all hits of one turn of the event loop in one script call. Throws an Error with a sentence when
- * the address is not understood. start() does not wait for Redis; until it is there, take() rejects at once.
+ * Counts in Redis: all hits of one turn of the event loop in one script call, in a cluster one for each slot. Throws an
+ * Error with a sentence when the address or a file is not understood. start() does not wait for Redis; until it is
+ * there, take() rejects at once.
  */
 export function redisStore(options: RedisStoreOptions): RedisStore {
-  return new SingleRedisStore(options);
+  const target = redisTarget(options);
+  const address = redactedUrl(options.url);
+  if (target.type === 'cluster') return clusterStore(target, withDefaults(options), address);
+  return pooledStore(target, withDefaults(options), address);
 }
-
-class SingleRedisStore implements RedisStore {
-  readonly name = 'redis';
-  readonly address: string;
-  readonly stats: RedisStoreStats = {
-    batches: 0,
-    hits: 0,
-    inFlight: 0,
-    connects: 0,
-    reconnects: 0,
-    errors: { timeout: 0, unavailable: 0, busy: 0, script: 0 },
-  };
-  readonly #client: Redis;
-  readonly #options: RedisStoreOptions & typeof DEFAULTS & BatchOptions;
-  #everAnswered = false;
-  #lastCause: Error | undefined;
-  #open: Batch | null = null;
-  #stopping: Promise<void> | null = null;
-  #onIdle: (() => void) | null = null;
-
-  constructor(options: RedisStoreOptions) {
-    this.#options = withDefaults(options);
-    const { commandTimeoutMs, random } = this.#options;
-    this.address = redactedUrl(options.url);
-    this.#client = redisClient(redisTarget(options), {
-      tls: options.tls,
-      connectTimeoutMs: this.#options.connectTimeoutMs,
-      stallTimeoutMs: options.stallTimeoutMs ?? Math.max(LEAST_STALL_MS, STALL_TIMEOUTS * commandTimeoutMs),
-      random,
-    });
-    this.#watch();
-  }
-
-  get connected(): boolean {
-    return this.#client.status === 'ready';
-  }
-
-  get everAnswered(): boolean {
-    return this.#everAnswered;
-  }
-
-  async start(): Promise<void> {
-    if (this.#stopping === null) this.#dial();
-  }
-
-  stop(): Promise<void> {
-    this.#stopping ??= this.#finish();
-    return this.#stopping;
-  }
-
-  take: Store['take'] = (hits, charge) => {
-    if (!this.connected || this.#stopping !== null) return Promise.reject(this.#failure(unavailable(this.#lastCause)));
-    if (this.#open !== null && this.#open.hits + hits.length > this.#options.maxBatchHits) this.#flush();
-    if (this.#open === null) {
-      if (this.stats.inFlight >= this.#options.maxBatchesInFlight) {
-        return Promise.reject(
-          this.#failure(new StoreError('busy', `${this.stats.inFlight} batches wait for Redis already`)),
-        );
-      }
-      this.#open = new Batch();
-      setImmediate(this.#flush);
-    }
-    return this.#open.add(hits, charge);
-  };
-
-  async ping(): Promise<void> {
-    if (!this.connected) throw unavailable(this.#lastCause);
-    await this.#ask(new Command('ping'));
-  }
-
-  readonly #flush = (): void => {
-    const batch = this.#open;
-    if (batch === null) return;
-    this.#open = null;
-    void this.#send(batch, FIXED_WINDOW);
-  };
-
-  /** Holds its place in flight until Redis has answered or the connection is gone, whenever the callers gave up. */
-  async #send(batch: Batch, script: Script): Promise<void> {
-    const { stats } = this;
-    const hits = batch.hits;
-    const sentAt = performance.now();
-    stats.batches++;
-    stats.hits += hits;
-    stats.inFlight++;
-    const timer = this.#expireLater(batch);
-    try {
-      for (const error of batch.answer(await this.#run(batch, script))) this.#failure(error);
-      this.#everAnswered = true;
-    } catch (error) {
-      if (!batch.settled) batch.fail(this.#failure(storeError(error)));
-    } finally {
-      clearTimeout(timer);
-      stats.inFlight--;
-      if (stats.inFlight === 0) this.#onIdle?.();
-    }
-    this.#options.onBatch?.(hits, Math.round((performance.now() - sentAt) * 1_000));
-  }
-
-  async #run(batch: Batch, { sha, source }: Script): Promise<unknown> {
-    const args = batch.arguments(this.#options);
-    try {
-      return await this.#client.sendCommand(new Command('evalsha', [sha, ...args], TEXT));
-    } catch (error) {
-      // A script that was not known has counted nothing, so it may be sent again, unless nobody waits any more.
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT') || batch.settled) throw error;
-      return this.#client.sendCommand(new Command('eval', [source, ...args], TEXT));
-    }
-  }
-
-  #expireLater(batch: Batch): NodeJS.Timeout {
-    return setTimeout(() => {
-      // After a stall of our own the answer may wait in the socket, which is read before setImmediate runs.
-      setImmediate(() => {
-        if (!batch.settled) batch.fail(this.#failure(late()));
-      });
-    }, this.#options.commandTimeoutMs);
-  }
-
-  async #ask(command: Command): Promise<unknown> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => setImmediate(() => reject(late())), this.#options.commandTimeoutMs);
-    });
-    try {
-      const answer = this.#client.sendCommand(command) as Promise<unknown>;
-      return await Promise.race([answer.then(this.#heard), tooLate]);
-    } catch (error) {
-      throw this.#failure(storeError(error));
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** An answer that comes too late for its caller is an answer all the same. */
-  readonly #heard = (answer: unknown): unknown => {
-    this.#everAnswered = true;
-    return answer;
-  };
-
-  #failure(error: StoreError): StoreError {
-    this.stats.errors[error.code]++;
-    return error;
-  }
-
-  #watch(): void {
-    const { onConnected, onDisconnected } = this.#options;
-    this.#client.on('connecting', () => {
-      this.#lastCause = undefined;
-    });
-    this.#client.on('ready', () => {
-      if (this.stats.connects++ > 0) this.stats.reconnects++;
-      this.ping().catch(ignore);
-      onConnected?.();
-    });
-    this.#client.on('error', (error: unknown) => {
-      this.#lastCause = plainError(error);
-      // ioredis goes on after a refused SELECT, and would count in database 0.
-      if (isRefusal(error)) this.#client.disconnect(true);
-    });
-    this.#client.on('close', () => {
-      // A connection that was closed on purpose is not lost.
-      if (this.#stopping === null) onDisconnected?.(this.#lastCause);
-    });
-    this.#client.on('end', () => {
-      if (this.#stopping === null) setTimeout(() => this.#dial(), REDIAL_MS).unref();
-    });
-  }
-
-  #dial(): void {
-    if (this.#stopping === null) this.#client.connect().catch(ignore);
-  }
-
-  /** Sends what was collected, waits for what is in flight, then says goodbye. */
-  async #finish(): Promise<void> {
-    this.#flush();
-    const deadline = setTimeout(() => this.#onIdle?.(), this.#options.stopTimeoutMs);
-    if (this.stats.inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-      });
-    }
-    clearTimeout(deadline);
-    // Only a client with a socket tells its end.
-    const hasSocket = ['connecting', 'connect', 'ready'].includes(this.#client.status);
-    const ended = new Promise((resolve) => this.#client.once('end', resolve));
-    this.#client.disconnect();
-    if (hasSocket) await ended;
-  }
-}
-
-const TEXT = { replyEncoding: 'utf8' } as const;
-
-function late(): StoreError {
-  return new StoreError('timeout', 'Redis did not answer in time');
-}
-
-function ignore(): void {}
 
 /** Absent and undefined options take their default. */
-function withDefaults(options: RedisStoreOptions): RedisStoreOptions & typeof DEFAULTS & BatchOptions {
+function withDefaults(options: RedisStoreOptions): FullOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { random: Math.random, ...DEFAULTS, ...given } as RedisStoreOptions & typeof DEFAULTS & BatchOptions;
+  const full = { random: Math.random, ...DEFAULTS, ...given } as Omit<FullOptions, 'stallTimeoutMs'>;
+  return { stallTimeoutMs: Math.max(LEAST_STALL_MS, STALL_TIMEOUTS * full.commandTimeoutMs), ...full };
 }

@@ -1,0 +1,27 @@
+import { redisPlaces, wantsRedis } from '../../counting.ts';
+import type { Settings } from '../../settings.ts';
+import type { RedisStoreOptions } from '../../store/redis/redis-store.ts';
+
+/** A Redis that the service would count in. */
+export interface Place {
+  /** How sentences begin: `Redis`. */
+  readonly label: string;
+  /** The room of the findings: `store`. */
+  readonly room: string;
+  /** What counter keys begin with. */
+  readonly prefix: string;
+  /** As the service has them. */
+  readonly options: RedisStoreOptions;
+}
+
+/** In the order of `redisPlaces`. */
+const NAMES = [
+  { label: 'Redis', room: 'store' },
+  { label: 'the Redis for limits per second', room: 'per-second' },
+] as const;
+
+/** None when hits are counted in memory. */
+export function places(settings: Settings): readonly Place[] {
+  if (!wantsRedis(settings)) return [];
+  return redisPlaces(settings).map((options, i) => ({ ...NAMES[i]!, prefix: settings.keyPrefix, options }));
+}

@@ -1,0 +1,127 @@
+import { wantsRedis } from '../counting.ts';
+import { WITHOUT_EFFECT } from '../go-names.ts';
+import { editDistance } from '../rules/schema.ts';
+import { type ReadSettings, SETTINGS, type Settings, type SettingsError } from '../settings.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
+
+type Name = keyof Settings;
+/** Shorter names are near each other by chance. */
+const SHORTEST_NAME = 7;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Flags or environment that the service would not start with. */
+export function wrongSettings({ lines }: SettingsError): readonly Finding[] {
+  return lines.map((line) => fail('settings.wrong', line, 'weir serve would not start; mend it, see weir --help'));
+}
+
+/** What the settings say against each other, or say to nobody. */
+export function settings(read: ReadSettings, env: Environment): readonly Finding[] {
+  const found = [...unknown(env), ...ignored(read), ...withoutEffect(read), ...samePorts(read), ...doubtful(read)];
+  if (found.some(({ mark }) => mark !== 'ok')) return found;
+  const set = Object.values(read.sources).filter((source) => source !== 'default').length;
+  return [ok('settings.effect', `${set === 0 ? 'none is set, so all are defaults' : `${set} set, all with effect`}`)];
+}
+
+/** Only names that are one slip of the hand from one of ours; whatever else is there is none of our business. */
+function unknown(env: Environment): readonly Finding[] {
+  const ours = Object.values(SETTINGS).map((setting) => setting.env);
+  const known = new Set<string>([...ours, ...WITHOUT_EFFECT]);
+  return Object.keys(env).flatMap((name) => {
+    if (known.has(name) || !/^[A-Z]+_\w+$/.test(name) || name.length < SHORTEST_NAME) return [];
+    const meant = ours.find((it) => Math.abs(it.length - name.length) <= 1 && editDistance(name, it) === 1);
+    if (meant === undefined) return [];
+    return [warn('settings.unknown', `${name} is no setting`, `if ${meant} was meant, rename it`)];
+  });
+}
+
+function ignored({ ignored: names }: ReadSettings): readonly Finding[] {
+  if (names.length === 0) return [];
+  const says = `set, known to the Go service, and without effect here: ${names.join(', ')}`;
+  return [warn('settings.ignored', says, 'remove them, or look whether something relies on them')];
+}
+
+const RUNTIME: readonly Name[] = ['runtimeRoot', 'runtimeSubdirectory', 'runtimeAppdirectory'];
+const HEADERS: readonly Name[] = ['limitHeader', 'remainingHeader', 'resetHeader'];
+
+/** The reason, and the names that have no effect because of it. */
+type Row = readonly [holds: boolean, names: readonly Name[], because: string];
+
+function withoutEffect(read: ReadSettings): readonly Finding[] {
+  const { settings: all } = read;
+  const rules =
+    all.rules !== null && (read.sources.rules === 'flag' || !RUNTIME.some((it) => read.sources[it] === 'flag'));
+  const rows: readonly Row[] = [
+    ...(wantsRedis(all) ? inRedis(all) : inMemory()),
+    [rules, RUNTIME, `${SETTINGS.rules.env} says where the rules are`],
+    [all.rules !== null && !rules, ['rules'], 'RUNTIME_* flags say where the rules are'],
+    [!all.usePrometheus, ['prometheusAddr', 'prometheusPath'], `${SETTINGS.usePrometheus.env} is false`],
+    [!all.headersEnabled, HEADERS, `${SETTINGS.headersEnabled.env} is false`],
+  ];
+  return rows.flatMap(([holds, names, because]) => {
+    const set = names.filter((name) => read.sources[name] !== 'default').map((name) => SETTINGS[name].env);
+    if (!holds || set.length === 0) return [];
+    const says = `${set.join(', ')} ${set.length === 1 ? 'is' : 'are'} set and without effect: ${because}`;
+    return [warn('settings.effect', says, 'remove what is not meant')];
+  });
+}
+
+const TLS_FILES: readonly Name[] = ['redisTlsCa', 'redisTlsCert', 'redisTlsKey', 'redisTlsSkipHostname'];
+
+function inMemory(): readonly Row[] {
+  const because = `hits are counted in memory (${SETTINGS.backendType.env}=memory, or no Redis is named)`;
+  return [[true, named('REDIS_'), because]];
+}
+
+function inRedis(all: Settings): readonly Row[] {
+  const urls = [all.redisUrl, all.perSecond ? all.perSecondUrl : null].join(' ');
+  const tls = all.redisTls || (all.perSecond && all.perSecondTls) || /rediss:/i.test(urls);
+  const sentinels: readonly Name[] = ['redisSentinelAuth', 'redisSentinelAuthFile'];
+  const perSecond = named('REDIS_PERSECOND_');
+  return [
+    [true, ['memoryMaxKeys'], 'hits are counted in Redis'],
+    [!all.perSecond, perSecond, `${SETTINGS.perSecond.env} is false`],
+    [all.redisAuthFile !== null, ['redisAuth'], `${SETTINGS.redisAuthFile.env} beats it`],
+    [all.perSecond && all.perSecondAuthFile !== null, ['perSecondAuth'], `${SETTINGS.perSecondAuthFile.env} beats it`],
+    [all.redisType !== 'sentinel', sentinels, `${SETTINGS.redisType.env} is not sentinel`],
+    [!tls, TLS_FILES, `no Redis is asked by TLS (${SETTINGS.redisTls.env} is false)`],
+  ];
+}
+
+function named(beginning: string): readonly Name[] {
+  return (Object.keys(SETTINGS) as Name[]).filter((name) => SETTINGS[name].env.startsWith(beginning));
+}
+
+function samePorts({ settings: all }: ReadSettings): readonly Finding[] {
+  const doors: readonly (readonly [string, string, number])[] = [
+    [SETTINGS.port.env, all.host, all.port],
+    [SETTINGS.grpcPort.env, all.grpcHost, all.grpcPort],
+    [SETTINGS.debugPort.env, all.debugHost, all.debugPort],
+    ...(all.usePrometheus
+      ? [[SETTINGS.prometheusAddr.env, all.prometheusAddr.host, all.prometheusAddr.port] as const]
+      : []),
+  ];
+  return doors.flatMap(([name, host, port], i) =>
+    doors
+      .slice(i + 1)
+      .filter(([, otherHost, otherPort]) => port !== 0 && port === otherPort && overlap(host, otherHost))
+      .map(([other]) => fail('settings.ports', `${name} and ${other} are both port ${port}`, 'give each its own')),
+  );
+}
+
+function overlap(a: string, b: string): boolean {
+  const everywhere = ['', '0.0.0.0', '::'];
+  return a === b || everywhere.includes(a) || everywhere.includes(b);
+}
+
+function doubtful({ settings: all }: ReadSettings): readonly Finding[] {
+  const found: Finding[] = [];
+  if (all.shadowMode) {
+    found.push(warn('settings.shadow', 'SHADOW_MODE is on: nothing is ever refused', 'turn it off to enforce limits'));
+  }
+  if (!wantsRedis(all) && all.overLimitCacheBytes > 0) {
+    const says = 'LOCAL_CACHE_SIZE_IN_BYTES is set, and hits are counted in memory, where the cache saves nothing';
+    found.push(warn('settings.cache', says, 'remove it'));
+  }
+  return found;
+}

@@ -1,0 +1,311 @@
+import { Command } from 'ioredis';
+import type { Hit, Reading } from '../../core/decision.ts';
+import { type Caller, type Charge, type Store, StoreError, type StoreErrorCode } from '../../core/ports.ts';
+import type { Batching, BatchWatcher } from '../breaker.ts';
+import { Batch, type BatchOptions } from './batch.ts';
+import type { Connection } from './connection.ts';
+import { isReplica, storeError } from './failure.ts';
+import { FIXED_WINDOW } from './scripts.ts';
+
+/** Plain numbers, counted up from the start of the process; to be read, not written. */
+export interface RedisStoreStats {
+  /** What went out in one write, to one server. */
+  batches: number;
+  hits: number;
+  inFlight: number;
+  connects: number;
+  reconnects: number;
+  /** Batches and refused calls, not callers. */
+  readonly errors: Record<StoreErrorCode, number>;
+}
+
+export interface LaneOptions extends BatchOptions {
+  readonly commandTimeoutMs: number;
+  readonly maxBatchHits: number;
+  readonly maxBatchesInFlight: number;
+  /** How long hits are collected; 0: for one turn of the event loop. */
+  readonly windowMs: number;
+  readonly onBatch?: (hits: number, tookUs: number, error: StoreError | null) => void;
+}
+
+/** The server at the end of a lane. */
+export interface Server {
+  /** Null: none is ready. */
+  pick(): Connection | null;
+  readonly loss: StoreError;
+  /** Hits of one script call must share it. */
+  slotOf(key: string): number;
+  /** Where to send again what `from` refused without running it; null when there is no such place. */
+  follow?(error: Error, from: Connection): Promise<Destination | null>;
+}
+
+export interface Destination {
+  readonly connection: Connection;
+  /** It takes the hits only because another server said so. */
+  readonly asking: boolean;
+}
+
+/** A slot that moves while we follow it, and a script that is not known there. */
+const MOST_SENDS = 8;
+const TEXT = { replyEncoding: 'utf8' } as const;
+
+/**
+ * The way to one server. All hits of one turn of the event loop (or of the window) go out in one write: one script call,
+ * or in a cluster one for each slot.
+ */
+export class Lane implements Store, Batching {
+  readonly #server: Server;
+  readonly #options: LaneOptions;
+  readonly #stats: RedisStoreStats;
+  #open: Map<number, Batch> | null = null;
+  #openHits = 0;
+  #inFlight = 0;
+  #everAnswered = false;
+  #watcher: BatchWatcher | null = null;
+  #onIdle: (() => void) | null = null;
+
+  constructor(server: Server, options: LaneOptions, stats: RedisStoreStats) {
+    this.#server = server;
+    this.#options = options;
+    this.#stats = stats;
+  }
+
+  get everAnswered(): boolean {
+    return this.#everAnswered;
+  }
+
+  get idle(): boolean {
+    return this.#inFlight === 0 && this.#open === null;
+  }
+
+  watch(watcher: BatchWatcher): void {
+    this.#watcher = watcher;
+  }
+
+  take: Store['take'] = (hits, charge, _nowUs, caller) => {
+    if (hits.length === 0) return Promise.resolve([]);
+    const { maxBatchHits, maxBatchesInFlight } = this.#options;
+    if (this.#server.pick() === null) return Promise.reject(this.failure(this.#server.loss));
+    if (this.#open !== null && this.#openHits + hits.length > maxBatchHits) this.flush();
+    if (this.#open === null && this.#inFlight >= maxBatchesInFlight) {
+      return Promise.reject(this.failure(new StoreError('busy', `${this.#inFlight} batches wait for Redis already`)));
+    }
+    return this.#collect(hits, charge, caller);
+  };
+
+  #collect(hits: readonly Hit[], charge: Charge, caller: Caller | undefined): Promise<readonly Reading[]> {
+    const open = this.#opened();
+    this.#openHits += hits.length;
+    const slots = hits.map(({ key }) => this.#server.slotOf(key));
+    const first = slots[0] as number;
+    if (slots.every((slot) => slot === first)) return batchOf(open, first).add(hits, charge, caller);
+    return takeApart(hits, slots, (part, slot) => batchOf(open, slot).add(part, charge, caller));
+  }
+
+  #opened(): Map<number, Batch> {
+    if (this.#open !== null) return this.#open;
+    this.#open = new Map();
+    this.#openHits = 0;
+    if (this.#options.windowMs > 0) setTimeout(this.flush, this.#options.windowMs);
+    else setImmediate(this.flush);
+    return this.#open;
+  }
+
+  /** Sends what was collected. */
+  readonly flush = (): void => {
+    const open = this.#open;
+    if (open === null) return;
+    this.#open = null;
+    const batches = [...open.values()];
+    for (const batch of batches) batch.dropGone(Date.now());
+    const left = batches.filter(({ hits }) => hits > 0);
+    if (left.length > 0) this.#send(left);
+    else this.#tellIdle();
+  };
+
+  /** Holds its place in flight until Redis has answered or the connection is gone, whenever the callers gave up. */
+  #send(batches: readonly Batch[]): void {
+    const hits = batches.reduce((sum, batch) => sum + batch.hits, 0);
+    const stats = this.#stats;
+    stats.batches++;
+    stats.hits += hits;
+    stats.inFlight++;
+    this.#inFlight++;
+    const ended = this.#ending(hits);
+    const timer = this.#expireLater(batches, ended);
+    let left = batches.length;
+    let failure: StoreError | null = null;
+    const answered = (error: StoreError | null): void => {
+      failure ??= error;
+      if (--left > 0) return;
+      ended(failure);
+      clearTimeout(timer);
+      stats.inFlight--;
+      this.#inFlight--;
+      this.#tellIdle();
+    };
+    const connection = this.#server.pick();
+    const send = (): void => {
+      for (const batch of batches) void this.#sendOne(batch, connection, answered);
+    };
+    if (connection === null) send();
+    else connection.together(send);
+  }
+
+  /** Tells null when Redis counted. A counter that is none is the trouble of those who asked for it, not Redis's. */
+  async #sendOne(batch: Batch, connection: Connection | null, answered: (error: StoreError | null) => void) {
+    try {
+      if (connection === null) throw this.#server.loss;
+      const failures = batch.answer(await this.#run(batch, connection));
+      this.#everAnswered = true;
+      for (const error of failures) this.failure(error);
+      if (failures.some(isReplica)) connection.drop();
+      answered(failures.find(({ code }) => code !== 'script') ?? null);
+    } catch (thrown) {
+      const error = storeError(thrown);
+      if (isReplica(error)) connection?.drop();
+      if (!batch.settled) batch.fail(this.failure(error));
+      answered(error);
+    }
+  }
+
+  /** A server that refused without running the script has counted nothing, so it may be sent again while anybody waits. */
+  async #run(batch: Batch, connection: Connection): Promise<unknown> {
+    const args = batch.arguments(this.#options);
+    let to: Destination = { connection, asking: false };
+    let whole = false;
+    for (let sends = 1; ; sends++) {
+      try {
+        return await evaluate(args, to, whole);
+      } catch (error) {
+        if (!(error instanceof Error) || batch.settled || sends === MOST_SENDS) throw error;
+        if (error.message.startsWith('NOSCRIPT')) {
+          whole = true;
+          continue;
+        }
+        const next = (await this.#server.follow?.(error, to.connection)) ?? null;
+        if (next === null || batch.settled) throw error;
+        to = next;
+        whole = false;
+      }
+    }
+  }
+
+  /** Whoever is first to know how a batch ended tells it, and nobody else. */
+  #ending(hits: number): (error: StoreError | null) => void {
+    const sentAt = performance.now();
+    const tell = this.#watcher?.sent();
+    let told = false;
+    return (error) => {
+      if (told) return;
+      told = true;
+      tell?.(error);
+      this.#options.onBatch?.(hits, Math.round((performance.now() - sentAt) * 1_000), error);
+    };
+  }
+
+  #expireLater(batches: readonly Batch[], ended: (error: StoreError) => void): NodeJS.Timeout {
+    return setTimeout(() => {
+      // After a stall of our own the answer may wait in the socket, which is read before setImmediate runs.
+      setImmediate(() => {
+        const waiting = batches.filter(({ settled }) => !settled);
+        if (waiting.length === 0) return;
+        const error = this.failure(late());
+        for (const batch of waiting) batch.fail(error);
+        ended(error);
+      });
+    }, this.#options.commandTimeoutMs);
+  }
+
+  /** Rejects with StoreError when there is no answer within the command timeout. */
+  async ask(connection: Connection, command: Command): Promise<unknown> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => setImmediate(() => reject(late())), this.#options.commandTimeoutMs);
+    });
+    try {
+      return await Promise.race([connection.send(command).then(this.#heard), tooLate]);
+    } catch (error) {
+      throw this.failure(storeError(error));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async ping(): Promise<void> {
+    const connection = this.#server.pick();
+    if (connection === null) throw this.#server.loss;
+    await this.ask(connection, new Command('ping'));
+  }
+
+  /** An answer that comes too late for its caller is an answer all the same. */
+  readonly #heard = (answer: unknown): unknown => {
+    this.#everAnswered = true;
+    this.#watcher?.heard();
+    return answer;
+  };
+
+  /** Sends what was collected, and waits so long at most for what is in flight. */
+  async finish(timeoutMs: number): Promise<void> {
+    this.flush();
+    if (this.idle) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #tellIdle(): void {
+    if (this.idle) this.#onIdle?.();
+  }
+
+  failure(error: StoreError): StoreError {
+    this.#stats.errors[error.code]++;
+    return error;
+  }
+}
+
+/** Takes the hits of each place together, and puts the readings in the order of the hits. */
+export async function takeApart<Place>(
+  hits: readonly Hit[],
+  places: readonly Place[],
+  take: (part: readonly Hit[], place: Place) => Promise<readonly Reading[]>,
+): Promise<readonly Reading[]> {
+  const readings: Reading[] = new Array(hits.length);
+  const parts = [...new Set(places)].map(async (place) => {
+    const own = hits.flatMap((_, i) => (places[i] === place ? [i] : []));
+    const part = await take(
+      own.map((i) => hits[i] as Hit),
+      place,
+    );
+    own.forEach((at, i) => {
+      readings[at] = part[i] as Reading;
+    });
+  });
+  await Promise.all(parts);
+  return readings;
+}
+
+function batchOf(open: Map<number, Batch>, slot: number): Batch {
+  const known = open.get(slot);
+  if (known !== undefined) return known;
+  const made = new Batch();
+  open.set(slot, made);
+  return made;
+}
+
+function evaluate(args: readonly (string | Buffer)[], { connection, asking }: Destination, whole: boolean) {
+  // It holds for the one command that follows, so both go out together.
+  if (asking) connection.send(new Command('asking')).catch(() => {});
+  const command = whole
+    ? new Command('eval', [FIXED_WINDOW.source, ...args], TEXT)
+    : new Command('evalsha', [FIXED_WINDOW.sha, ...args], TEXT);
+  return connection.send(command);
+}
+
+function late(): StoreError {
+  return new StoreError('timeout', 'Redis did not answer in time');
+}

@@ -1,0 +1,89 @@
+import { createServer, type Server } from 'node:net';
+import { expect } from 'chai';
+import { portFinding } from '../../src/doctor/ports.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/port.ts';
+import { ownProcess } from '../support/process.ts';
+import { diagnosis, type Ground, ground } from './asking.ts';
+
+const SOURCE = ['--import=tsx', 'src/main.ts'];
+
+describe('weir doctor and ports', () => {
+  let place: Ground;
+  let held: Server;
+  let port: number;
+
+  before(async () => {
+    place = await ground();
+    port = await freePort();
+    held = createServer().listen(port, '127.0.0.1');
+    await new Promise((listening) => held.once('listening', listening));
+  });
+
+  after(async () => {
+    held.close();
+    await place.remove();
+  });
+
+  it('says that 3 ports are free, and 4 with Prometheus', async () => {
+    const { findings } = await diagnosis(place.flags);
+    expect(findings.filter(({ name }) => name.startsWith('ports.')).map(({ mark }) => mark)).to.deep.equal([
+      'ok',
+      'ok',
+      'ok',
+    ]);
+    const free = ['--use-prometheus', '--prometheus-addr', `127.0.0.1:${await freePort()}`];
+    expect((await diagnosis([...place.flags, ...free])).named('ports.prometheus')[0]!.mark).to.equal('ok');
+  });
+
+  for (const [flag, name] of [
+    ['--port', 'http'],
+    ['--grpc-port', 'grpc'],
+    ['--debug-port', 'admin'],
+  ] as const) {
+    it(`says of the ${name} port that it is taken, and by whom`, async () => {
+      const { code, named } = await diagnosis([...place.flags, flag, String(port)]);
+      const { mark, says } = named(`ports.${name}`)[0]!;
+      expect([code, mark]).to.deep.equal([1, 'fail']);
+      expect(says).to.match(
+        process.platform === 'linux' ? new RegExp(`taken by .* \\(pid ${process.pid}\\)$`) : /taken/,
+      );
+    });
+  }
+
+  it('says of an address that this host does not have that it does not', async () => {
+    const { named } = await diagnosis([...place.flags, '--host', '192.0.2.1']);
+    expect(named('ports.http')[0]!.says).to.match(/address that this host does not have$/);
+  });
+
+  it('says what each way to fail means', () => {
+    const door = { name: 'HTTP', host: '::', port: 80, settings: 'HOST and PORT' };
+    expect(portFinding(door, 'EACCES', null)).to.deep.include({
+      says: 'the HTTP port [::]:80 may not be opened by this user',
+      todo: 'give HOST and PORT a port above 1023',
+    });
+    expect(portFinding(door, 'EADDRINUSE', null).says).to.match(/is taken by someone else$/);
+    expect(portFinding(door, 'EMFILE', null).says).to.match(/can't be opened: EMFILE$/);
+    expect(portFinding({ ...door, port: 0 }, null, null).mark).to.equal('ok');
+  });
+
+  it('finds nothing wrong beside a weir that serves on them', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const served = await ownProcess({
+      name: 'weir',
+      command: process.execPath,
+      args: [...SOURCE, 'serve', ...place.flags],
+    });
+    try {
+      await eventually('weir to serve', () => served.output().includes('serving'));
+      const args = [...SOURCE, 'doctor', ...place.flags];
+      const beside = await ownProcess({ name: 'weir doctor', command: process.execPath, args });
+      expect((await beside.ended).code, beside.output()).to.equal(0);
+      expect(beside.output().match(new RegExp(`is served by this weir \\(pid ${served.pid}\\)`, 'g'))).to.have.length(
+        3,
+      );
+    } finally {
+      await served.stop();
+    }
+  });
+});
