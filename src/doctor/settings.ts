@@ -56,6 +56,8 @@ function withoutEffect(read: ReadSettings): readonly Finding[] {
     [rules, RUNTIME, `${SETTINGS.rules.env} says where the rules are`],
     [all.rules !== null && !rules, ['rules'], 'RUNTIME_* flags say where the rules are'],
     [!all.usePrometheus, ['prometheusAddr', 'prometheusPath'], `${SETTINGS.usePrometheus.env} is false`],
+    [!caches(all), ['overLimitCacheMaxAgeMs'], 'there is no over-limit cache'],
+    [all.storeFailure !== 'local', ['localFallbackShare'], `${SETTINGS.storeFailure.env} is not local`],
     [!all.headersEnabled, HEADERS, `${SETTINGS.headersEnabled.env} is false`],
   ];
   return rows.flatMap(([holds, names, because]) => {
@@ -68,9 +70,19 @@ function withoutEffect(read: ReadSettings): readonly Finding[] {
 
 const TLS_FILES: readonly Name[] = ['redisTlsCa', 'redisTlsCert', 'redisTlsKey', 'redisTlsSkipHostname'];
 
+const CACHE: readonly Name[] = ['overLimitCacheBytes', 'overLimitCacheEntries'];
+
+function caches(all: Settings): boolean {
+  return all.overLimitCacheBytes > 0 || all.overLimitCacheEntries > 0;
+}
+
 function inMemory(): readonly Row[] {
   const because = `hits are counted in memory (${SETTINGS.backendType.env}=memory, or no Redis is named)`;
-  return [[true, named('REDIS_'), because]];
+  const cache = 'hits are counted in memory, where the over-limit cache saves nothing';
+  return [
+    [true, named('REDIS_'), because],
+    [true, CACHE, cache],
+  ];
 }
 
 function inRedis(all: Settings): readonly Row[] {
@@ -119,9 +131,12 @@ function doubtful({ settings: all }: ReadSettings): readonly Finding[] {
   if (all.shadowMode) {
     found.push(warn('settings.shadow', 'SHADOW_MODE is on: nothing is ever refused', 'turn it off to enforce limits'));
   }
-  if (!wantsRedis(all) && all.overLimitCacheBytes > 0) {
-    const says = 'LOCAL_CACHE_SIZE_IN_BYTES is set, and hits are counted in memory, where the cache saves nothing';
-    found.push(warn('settings.cache', says, 'remove it'));
+  if (wantsRedis(all) && all.storeFailure === 'local' && all.localFallbackShare === 1) {
+    const says =
+      'STORE_FAILURE is local and LOCAL_FALLBACK_SHARE 1: while Redis is away, each process admits whole limits';
+    found.push(
+      warn('settings.share', says, 'set LOCAL_FALLBACK_SHARE to the number of processes, if there is more than one'),
+    );
   }
   return found;
 }

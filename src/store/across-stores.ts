@@ -47,12 +47,11 @@ async function takeAll(
   const readings: Reading[] = new Array(hits.length);
   let failure: { readonly error: unknown } | null = null;
   await Promise.all(
-    [...new Set(stores)].map(async (store) => {
-      const own = hits.filter((_, i) => stores[i] === store);
+    [...places(stores)].map(async ([store, at]) => {
+      const own = at.map((i) => hits[i] as Hit);
       try {
         const read = await store.take(own, charge, nowUs, caller);
-        let next = 0;
-        for (const [i, its] of stores.entries()) if (its === store) readings[i] = read[next++] as Reading;
+        for (const [n, i] of at.entries()) readings[i] = read[n] as Reading;
       } catch (error) {
         failure ??= { error };
       }
@@ -61,6 +60,17 @@ async function takeAll(
   if (failure === null) return readings;
   void giveBack(request, (i) => isCharged(readings[i]));
   throw (failure as { readonly error: unknown }).error;
+}
+
+/** Which hits each store counts, by index. */
+function places(stores: readonly Store[]): ReadonlyMap<Store, readonly number[]> {
+  const found = new Map<Store, number[]>();
+  for (const [i, store] of stores.entries()) {
+    const at = found.get(store);
+    if (at === undefined) found.set(store, [i]);
+    else at.push(i);
+  }
+  return found;
 }
 
 async function takeTogether(request: Request, charge: Together): Promise<readonly Reading[]> {

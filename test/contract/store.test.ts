@@ -4,6 +4,8 @@ import { overLimitCache } from '../../src/store/over-limit-cache.ts';
 import { redisStore } from '../../src/store/redis/redis-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { needsRedis, ownRedis } from '../support/redis.ts';
+import { ownCluster } from '../support/redis-cluster.ts';
+import { ownSentinel } from '../support/redis-sentinel.ts';
 import { type StoreUnderTest, storeContract } from './store.ts';
 
 async function memory(): Promise<StoreUnderTest> {
@@ -31,6 +33,40 @@ async function redis(): Promise<StoreUnderTest> {
     stop: async () => {
       await store.stop();
       await server.stop();
+    },
+  };
+}
+
+async function sentinel(): Promise<StoreUnderTest> {
+  const own = await ownSentinel();
+  const store = redisStore({ url: own.url, type: 'sentinel', commandTimeoutMs: 10_000 });
+  await store.start();
+  await eventually('the store to be connected', () => store.connected);
+  const { client } = await own.master();
+  return {
+    store,
+    keys: () => client.dbsize(),
+    clear: async () => void (await client.flushall()),
+    stop: async () => {
+      await store.stop();
+      await own.stop();
+    },
+  };
+}
+
+async function cluster(): Promise<StoreUnderTest> {
+  const own = await ownCluster();
+  const store = redisStore({ url: own.url, type: 'cluster', commandTimeoutMs: 10_000 });
+  await store.start();
+  await eventually('every master to be connected', () => store.connected);
+  const masters = own.client.nodes('master');
+  return {
+    store,
+    keys: async () => (await Promise.all(masters.map((node) => node.dbsize()))).reduce((sum, keys) => sum + keys, 0),
+    clear: async () => void (await Promise.all(masters.map((node) => node.flushall()))),
+    stop: async () => {
+      await store.stop();
+      await own.stop();
     },
   };
 }
@@ -74,3 +110,5 @@ storeContract('two memory stores behind the over-limit cache', () => cached(acro
 });
 storeContract('redis', redis, { needs: needsRedis });
 storeContract('redis behind the over-limit cache', () => cached(redis()), { needs: needsRedis, cannot });
+storeContract('redis behind sentinels', sentinel, { needs: needsRedis });
+storeContract('redis cluster', cluster, { needs: needsRedis, cannot: unordered });

@@ -33,6 +33,8 @@ export function storeContract(
   describe(`${name} as a store`, () => {
     let made: StoreUnderTest;
     before(async function () {
+      // A cluster takes seconds to agree that it is one.
+      this.timeout(30_000);
       needs?.(this);
       made = await make();
     });

@@ -67,6 +67,13 @@ describe('weir doctor and settings', () => {
       /^warn REDIS_TLS_CACERT is .*TLS is false/,
     ],
     ['sentinels without any', ['--redis-url=h:1', '--redis-sentinel-auth=a'], /^warn .*REDIS_TYPE is not sentinel$/],
+    ['an age of a cache that is off', ['--over-limit-cache-max-age=5s'], /no over-limit cache$/],
+    ['a share that nobody takes', ['--local-fallback-share=3'], /STORE_FAILURE is not local$/],
+    [
+      'whole limits in each process',
+      ['--redis-url=h:1', '--store-failure=local'],
+      /^warn STORE_FAILURE is local and .* whole limits$/,
+    ],
     ['one port for two doors', ['--port=5', '--debug-port=5'], /^fail PORT and DEBUG_PORT are both port 5$/],
     ['shadow mode', ['--shadow-mode'], /^warn SHADOW_MODE is on: nothing is ever refused$/],
     ['a cache before memory', ['--local-cache-size-in-bytes=9'], /^warn LOCAL_CACHE_SIZE_IN_BYTES/],
