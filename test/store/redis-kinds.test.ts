@@ -157,6 +157,17 @@ describe('a Redis with TLS, password files and a pool', function () {
       await eventually('the store to be answered', () => store.everAnswered);
     });
 
+    it('is not shown by a node of a cluster that refuses it, nor in the address', async () => {
+      const store = await dialled(`redis://:${SECRET}@${guarded.url}`, {
+        type: 'cluster',
+        auth: 'weir:WRONG-password',
+      });
+      await eventually('a refused login', () => causes.some((cause) => cause.includes('WRONGPASS')));
+      const error = await store.take([hit('a')], 'always', NOW_US).catch((reason: unknown) => reason as Error);
+      const told = [...causes, store.address, String((error as Error).stack), String((error as Error).cause)].join();
+      expect(told).to.not.match(/WRONG-password|S3CRET/);
+    });
+
     it('that is not there stops the start', () => {
       expect(() => redisStore({ url: guarded.url, authFile: '/no/such' })).to.throw(
         "the Redis password file /no/such can't be used: ENOENT",

@@ -17,6 +17,8 @@ const LOOK_EVERY_MS = 200;
 const LEARN_EVERY_MS = 10_000;
 /** A node without slots is kept for those that are being moved to it. */
 const KEEP_UNUSED_MS = 60_000;
+/** It may be on the way to us, because another one sent us there. */
+const KEEP_UNREADY_MS = 5_000;
 /** A script whose keys are half here and half there is refused until the move is done. */
 const TRY_AGAIN_MS = 10;
 const MOST_DIAL_MS = 1_000;
@@ -46,6 +48,8 @@ class ClusterStore implements RedisStore {
   readonly #nodes = new Map<string, Node>();
   /** The master of each slot; a hole where none is known. */
   #masters: (Node | undefined)[] = [];
+  /** The same nodes, each once; undefined among them when a slot has none. */
+  #needed: ReadonlySet<Node | undefined> = new Set([undefined]);
   /** One store for each slot, so that hits of one slot are charged by one script, and others across scripts. */
   readonly #slots: Store[] = [];
   readonly #across = acrossStores({ route: ({ key }) => this.#slotStore(slotOf(key)) });
@@ -68,7 +72,7 @@ class ClusterStore implements RedisStore {
 
   /** Every slot has a master that can be asked. */
   get connected(): boolean {
-    return this.#masters.length === SLOTS && this.#masters.every((node) => node !== undefined && isReady(node));
+    return [...this.#needed].every((node) => node !== undefined && isReady(node));
   }
 
   get connections(): number {
@@ -108,7 +112,7 @@ class ClusterStore implements RedisStore {
 
   /** Some master answers: the others' counters may be refused meanwhile, as calls tell. */
   async ping(): Promise<void> {
-    const masters = [...new Set(this.#masters)].filter((node) => node !== undefined);
+    const masters = [...this.#needed].filter((node) => node !== undefined);
     if (masters.length === 0) throw new StoreError('unavailable', NO_MASTER);
     await Promise.any(masters.map(({ lane }) => lane.ping())).catch((error: AggregateError) => {
       throw error.errors[0];
@@ -231,17 +235,15 @@ class ClusterStore implements RedisStore {
 
   #adopt(ranges: readonly Range[]): void {
     const masters: (Node | undefined)[] = new Array(SLOTS).fill(undefined);
-    const needed = new Set<Node>();
     for (const { from, to, master } of ranges) {
-      const node = this.#dialled(master);
-      needed.add(node);
-      masters.fill(node, from, to + 1);
+      masters.fill(this.#dialled(master), from, to + 1);
     }
     this.#masters = masters;
+    this.#needed = new Set(masters);
     this.#learnedAtMs = performance.now();
     for (const node of this.#nodes.values()) {
-      const unused = performance.now() - node.usedAtMs > KEEP_UNUSED_MS || !isReady(node);
-      if (needed.has(node) || !node.lane.idle || !unused) continue;
+      const keepMs = isReady(node) ? KEEP_UNUSED_MS : KEEP_UNREADY_MS;
+      if (this.#needed.has(node) || !node.lane.idle || performance.now() - node.usedAtMs < keepMs) continue;
       this.#nodes.delete(node.key);
       void node.pool.close();
     }
@@ -258,5 +260,5 @@ class ClusterStore implements RedisStore {
 const NO_MASTER = 'the Redis cluster has no master for this counter';
 
 function isReady({ pool }: Node): boolean {
-  return pool.ready > 0;
+  return pool.anyReady;
 }

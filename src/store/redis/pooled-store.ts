@@ -33,7 +33,7 @@ class PooledStore implements RedisStore {
   }
 
   get connected(): boolean {
-    return this.#pool.pick() !== null;
+    return this.#pool.anyReady;
   }
 
   get connections(): number {
@@ -103,6 +103,10 @@ export class Pool {
 
   get ready(): number {
     return this.#connections.filter(({ ready }) => ready).length;
+  }
+
+  get anyReady(): boolean {
+    return this.#connections.some(({ ready }) => ready);
   }
 
   /** In turn, those that are ready. */
