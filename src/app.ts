@@ -79,9 +79,11 @@ export function app(read: ReadSettings): App {
 
   let stopping: Promise<void> | null = null;
   async function drain(): Promise<void> {
+    // Nobody was told to come yet when the start failed.
+    const delayMs = serving ? settings.drainDelayMs : 0;
     serving = false;
     await doctor.refresh();
-    if (settings.drainDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, settings.drainDelayMs));
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     await everything.stop();
     await told.close();
   }

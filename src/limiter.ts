@@ -54,7 +54,8 @@ export function limiter({ ruleset, store, clock, observer }: LimiterParts, optio
     const hits = plan(request, matches, nowUs, options.keyPrefix, options.quotaMode);
     const readings = hits.length === 0 ? [] : await take(request, matches, hits, chargeIn(domain), nowUs, caller);
     const decision = judge(request, rules, matches, hits, readings, nowUs, options);
-    observer.decided(decision, clock.nowUs() - nowUs);
+    // The clock follows the host's, which may be set back meanwhile.
+    observer.decided(decision, Math.max(0, clock.nowUs() - nowUs));
     return decision;
   }
 

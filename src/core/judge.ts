@@ -87,16 +87,25 @@ function isUncounted(reading: Reading): boolean {
   return reading.kind === 'assumed' && reading.because !== 'over_limit_cache';
 }
 
-/** Of those that refuse, the one that keeps refusing longest; the first on a tie. */
+/**
+ * The verdict whose reset is the first moment at which the request may pass: of those that refuse alone the one that
+ * keeps refusing longest; of quotas, which refuse together, the one that opens first; of both the later. The first on a
+ * tie.
+ */
 function lastToReset(verdicts: readonly Verdict[]): Verdict | null {
-  const quotasSpent = verdicts.every((v) => v.hit?.refuses !== 'together' || v.over);
-  let last: Verdict | null = null;
+  let alone: Verdict | null = null;
+  let quota: Verdict | null = null;
+  let quotaLeft = false;
   for (const verdict of verdicts) {
     const refuses = verdict.hit?.refuses;
-    if (!verdict.over || !(refuses === 'alone' || (refuses === 'together' && quotasSpent))) continue;
-    if (last === null || verdict.resetAfterUs > last.resetAfterUs) last = verdict;
+    if (refuses === 'together' && !verdict.over) quotaLeft = true;
+    if (!verdict.over) continue;
+    if (refuses === 'alone' && verdict.resetAfterUs > (alone?.resetAfterUs ?? -1)) alone = verdict;
+    if (refuses === 'together' && verdict.resetAfterUs < (quota?.resetAfterUs ?? Number.POSITIVE_INFINITY))
+      quota = verdict;
   }
-  return last;
+  if (quotaLeft || quota === null) return alone;
+  return alone === null || quota.resetAfterUs > alone.resetAfterUs ? quota : alone;
 }
 
 /** Of those that could refuse next, the one with the fewest left; the first on a tie. */

@@ -30,17 +30,18 @@ export function addToTally(
   shadow: boolean,
 ): void {
   if (cost < 0) return;
+  const asked = metered(cost);
   if (reading.kind === 'assumed') {
     if (reading.because !== 'over_limit_cache') return;
-    tally.overLimit += cost;
-    tally.overLimitWithLocalCache += cost;
-    if (shadow) tally.shadowMode += cost;
+    tally.overLimit += asked;
+    tally.overLimitWithLocalCache += asked;
+    if (shadow) tally.shadowMode += asked;
     return;
   }
   if (!reading.charged) {
     if (!reading.over) return;
-    tally.overLimit += cost;
-    if (shadow) tally.shadowMode += cost;
+    tally.overLimit += asked;
+    if (shadow) tally.shadowMode += asked;
     return;
   }
   const limit = requestsPerUnit;
@@ -48,7 +49,7 @@ export function addToTally(
   const before = after - cost;
   const near = nearLimitOf(limit, nearLimitRatio);
   if (after > limit) {
-    const over = before >= limit ? cost : after - limit;
+    const over = metered(before >= limit ? cost : after - limit);
     tally.overLimit += over;
     if (before < limit) tally.nearLimit += limit - Math.max(near, before);
     if (shadow) tally.shadowMode += over;
@@ -56,4 +57,9 @@ export function addToTally(
   }
   tally.withinLimit += cost;
   if (after > near) tally.nearLimit += before >= near ? cost : after - near;
+}
+
+/** Counters are doubles: one hit of 2^53 would freeze them, as nothing added later would show. */
+export function metered(hits: number): number {
+  return Math.min(hits, 0xffff_ffff);
 }

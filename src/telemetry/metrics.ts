@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Assumption, Decision, FailurePolicy, Limited } from '../core/decision.ts';
 import { CallerGoneError, type Observer } from '../core/ports.ts';
 import type { Rule, Ruleset } from '../core/ruleset.ts';
-import { addToTally } from '../core/tally.ts';
+import { addToTally, metered } from '../core/tally.ts';
 import { BATCH_BOUNDS, type Buckets, buckets, observe, TIME_BOUNDS_US } from './buckets.ts';
 import { type DomainNumbers, domainNumbers, fixedSlot, retire, type Slot, varyingSlot } from './domain-numbers.ts';
 import { Exposition } from './exposition.ts';
@@ -143,11 +143,11 @@ export function metrics(options: MetricsOptions): Metrics {
       }
       if (hit === null || reading === null) continue;
       if (hit.cost < 0) {
-        domain.refundedHits -= hit.cost;
+        domain.refundedHits += metered(-hit.cost);
         continue;
       }
       const slot = slotOf(domain, match);
-      slot.totalHits += hit.cost;
+      slot.totalHits += metered(hit.cost);
       addToTally(slot, reading, hit.cost, hit.limit.requestsPerUnit, nearLimitRatio, hit.shadow);
     }
   }
@@ -166,13 +166,13 @@ export function metrics(options: MetricsOptions): Metrics {
       domain.error++;
       for (const { hit, metric } of hits) {
         if (hit.cost < 0) {
-          domain.refundedHits -= hit.cost;
+          domain.refundedHits += metered(-hit.cost);
           continue;
         }
         // A key is looked up among the rules only where it makes a difference, when the bound is reached.
         const own = domain.varying >= maxSeriesPerDomain && domain !== unknown && isLive(metric);
         const slot = own ? fixedSlot(domain, metric) : varyingSlot(domain, metric, maxSeriesPerDomain);
-        slot.totalHits += hit.cost;
+        slot.totalHits += metered(hit.cost);
       }
     },
     requestRefused(request, error) {

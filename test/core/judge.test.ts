@@ -235,12 +235,13 @@ describe('judge: the limit that binds', () => {
     ['is the one that refuses, not one with 0 left', 'hour=10 minute=11 day=10', 'minute'],
     ['is not a spent quota while another one is open', 'quota=11 quota2=3', 'quota2'],
     ["is not an open quota's spent sibling when a plain rule refuses", 'minute=11 quota=11 quota2=3', 'minute'],
-    ['is the spent quota that resets last when all are', 'quota2=11 quota=11', 'quota2'],
+    ['is the spent quota that resets first when all are, because then one is open', 'quota2=11 quota=11', 'quota'],
+    ['is the plain rule when it resets after the first of the spent quotas', 'hour=11 quota2=11 quota=11', 'hour'],
     ['is the spent quota when it resets after the plain rule', 'minute=11 quota=11', 'quota'],
     ['is the same under SHADOW_MODE', 'minute=11 day=11', 'day', SHADOW],
     ['is the open one under QUOTA_MODE', 'hour=11 day=3', 'day', QUOTA],
     ['is none under QUOTA_MODE beside a descriptor without a rule', 'hour=11 unmatched', null, QUOTA],
-    ['resets last under QUOTA_MODE when all are spent', 'minute=11 hour=11', 'hour', QUOTA],
+    ['resets first under QUOTA_MODE when all are spent', 'minute=11 hour=11', 'minute', QUOTA],
   ];
   for (const [what, asked, binding, options] of rows) {
     it(`${what}: ${asked}`, () => expect(bindingOf(decide(asked, options))).to.equal(binding));
