@@ -22,8 +22,13 @@ export interface BatchOptions {
   readonly random: () => number;
 }
 
+/** Batches of this process so far. */
+let named = 0;
+
 /** Requests that go to Redis in one script call. It is settled once; what comes later is ignored. */
 export class Batch {
+  /** Redis hands it back, so that no reply of another call is taken for this one's. */
+  readonly #name = `#${++named}`;
   #waiting: Waiting[] = [];
   #hits = 0;
   #settled = false;
@@ -72,6 +77,7 @@ export class Batch {
       }
     }
     this.#pushGroups(args);
+    args.push(this.#name);
     return args;
   }
 
@@ -87,14 +93,16 @@ export class Batch {
     }
   }
 
+  /** Whether this is the answer to these hits: connections that lost count hand over those of others. */
+  fits(reply: unknown): reply is readonly unknown[] {
+    return Array.isArray(reply) && reply.length === this.#hits + 1 && reply[this.#hits] === this.#name;
+  }
+
   /**
    * Hands everyone his part of the script's reply. A counter that failed fails only the request it belongs to; the errors
    * are returned as well. Does nothing once the batch is settled.
    */
-  answer(reply: unknown): readonly StoreError[] {
-    if (!Array.isArray(reply) || reply.length !== this.#hits) {
-      throw refusedByRedis(`the script answered ${Array.isArray(reply) ? `${reply.length} numbers` : typeof reply}`);
-    }
+  answer(reply: readonly unknown[]): readonly StoreError[] {
     const failures: StoreError[] = [];
     let at = 0;
     for (const { hits, resolve, reject } of this.#settle()) {

@@ -170,13 +170,17 @@ export class Lane implements Store, Batching {
   }
 
   /** A server that refused without running the script has counted nothing, so it may be sent again while anybody waits. */
-  async #run(batch: Batch, connection: Connection): Promise<unknown> {
+  async #run(batch: Batch, connection: Connection): Promise<readonly unknown[]> {
     const args = batch.arguments(this.#options);
     let to: Destination = { connection, asking: false };
     let whole = false;
     for (let sends = 1; ; sends++) {
       try {
-        return await evaluate(args, to, whole);
+        const reply = await evaluate(args, to, whole);
+        if (batch.fits(reply)) return reply;
+        // Every reply that follows on this connection would be that of another call too.
+        to.connection.drop();
+        throw new StoreError('unavailable', 'Redis answered out of turn');
       } catch (error) {
         if (!(error instanceof Error) || batch.settled || sends === MOST_SENDS) throw error;
         if (error.message.startsWith('NOSCRIPT')) {

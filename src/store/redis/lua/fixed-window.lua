@@ -8,7 +8,8 @@
 --              the index of its first hit; its size; 1 when a refused request is charged nothing, 0 when it is charged
 --              where it goes over; and for each of its hits the limit, and whether it refuses: 0 never, 1 alone, 2
 --              together with all others of 2.
--- Reply        for each hit the counter afterwards, from 0 to 2^53-1: an integer, but decimal text above 2^52, where
+-- ARGV[last]   a name for this call that is no number.
+-- Reply        that name last, so that no other call's reply is taken for this one's. Before it for each hit the counter afterwards, from 0 to 2^53-1: an integer, but decimal text above 2^52, where
 --              clients that read digit by digit into a double begin to err. Or, in a group, '=' and the counter that was
 --              only looked at, '>' when it would have gone over. Or the error text of a counter that could not be
 --              charged; then its group is not charged at all, but hits outside of groups all the same.
@@ -161,4 +162,5 @@ while i <= hits do
     i = i + 1
   end
 end
+reply[hits + 1] = ARGV[#ARGV]
 return reply
