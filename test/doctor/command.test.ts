@@ -38,7 +38,7 @@ describe('the command weir doctor', () => {
   it('is in the help', async () => {
     const help = await run('--help');
     expect((await help.ended).code).to.equal(0);
-    expect(help.output()).to.match(/^ {2}weir doctor \[settings\] \[--json\]/m);
+    expect(help.output()).to.match(/^ {2}weir doctor \[settings\]/m);
   });
 
   it('ends by itself, and with 1, though Redis is stopped', async function () {
