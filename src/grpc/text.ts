@@ -44,21 +44,39 @@ function decodeUtf8(bytes: Buffer, start: number, end: number): string {
   return decodeWithEscapes(bytes, start, end);
 }
 
+/** One buffer of UTF-16 and one string: pieces would cost a string for each byte of a text that is all invalid. */
 function decodeWithEscapes(bytes: Buffer, start: number, end: number): string {
-  const parts: string[] = [];
-  let validFrom = start;
+  // No byte makes more than one unit, as four bytes make two.
+  const units = Buffer.allocUnsafe(2 * (end - start));
+  let to = 0;
+  const put = (unit: number): void => {
+    units[to++] = unit & 0xff;
+    units[to++] = unit >>> 8;
+  };
   for (let i = start; i < end; ) {
     const length = validLength(bytes, i, end);
-    if (length > 0) {
-      i += length;
+    if (length === 0) {
+      put(0xdc00 + bytes[i++]!);
       continue;
     }
-    parts.push(bytes.toString('utf8', validFrom, i), String.fromCharCode(0xdc00 + bytes[i]!));
-    i++;
-    validFrom = i;
+    const code = codePoint(bytes, i, length);
+    i += length;
+    if (code < 0x10000) {
+      put(code);
+    } else {
+      put(0xd7c0 + (code >>> 10));
+      put(0xdc00 + (code & 0x3ff));
+    }
   }
-  parts.push(bytes.toString('utf8', validFrom, end));
-  return parts.join('');
+  return units.toString('utf16le', 0, to);
+}
+
+/** Of a character that is known to be valid. */
+function codePoint(bytes: Buffer, at: number, length: number): number {
+  if (length === 1) return bytes[at]!;
+  let code = bytes[at]! & (0x7f >> length);
+  for (let i = at + 1; i < at + length; i++) code = (code << 6) | (bytes[i]! & 0x3f);
+  return code;
 }
 
 /** How many bytes the character at `at` has; 0 when no valid one starts there (RFC 3629, section 4). */

@@ -15,6 +15,32 @@ function encode(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
+/** The rule byte by byte: a character where one starts, else the escape. */
+function decodeSlowly(bytes: Buffer): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; ) {
+    const length = [1, 2, 3, 4].find((size) => i + size <= bytes.length && isUtf8(bytes.subarray(i, i + size))) ?? 0;
+    text += length === 0 ? String.fromCharCode(0xdc00 + bytes[i]!) : bytes.toString('utf8', i, i + length);
+    i += length || 1;
+  }
+  return text;
+}
+
+function countingToString(decoded: () => string): { readonly text: string; readonly calls: number } {
+  const original = Buffer.prototype.toString;
+  let calls = 0;
+  Buffer.prototype.toString = function counted(...args: Parameters<typeof original>) {
+    calls++;
+    return original.apply(this, args);
+  };
+  try {
+    const text = decoded();
+    return { text, calls };
+  } finally {
+    Buffer.prototype.toString = original;
+  }
+}
+
 const anyBytes = fc.oneof(
   fc.uint8Array({ maxLength: 60 }),
   fc.array(fc.constantFrom(0x61, 0x80, 0xbf, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0xef, 0xbd)),
@@ -45,6 +71,22 @@ describe('decodeText', () => {
       { numRuns: 5000 },
     );
     expect(invalid).to.be.greaterThan(1000);
+  });
+
+  it('makes two strings, not one for each byte, of 200,000 bytes of which some or all are invalid', () => {
+    const patterns = [
+      [0xff],
+      [0x61, 0xff],
+      [0xc3, 0xa9, 0x80],
+      [0xf0, 0x9f, 0x98, 0x80, 0xf0, 0x9f],
+      [0xe2, 0x82, 0xac],
+    ];
+    for (const pattern of patterns) {
+      const large = Buffer.concat([Buffer.alloc(200_000, Buffer.from(pattern)), Buffer.of(0xff)]);
+      const { text, calls } = countingToString(() => decodeText(large, 0, large.length));
+      expect(text === decodeSlowly(large), pattern.join()).to.equal(true);
+      expect(calls).to.be.within(1, 2);
+    }
   });
 
   it('makes a byte that is not UTF-8 the lone surrogate U+DC00+byte', () => {

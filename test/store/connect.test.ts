@@ -139,4 +139,37 @@ describe('the bytes of a key', () => {
       Buffer.concat([Buffer.from('a'), Buffer.of(0xff, 0x80), Buffer.from('é😀'), Buffer.of(0xe9), Buffer.from('z')]),
     );
   });
+
+  it('are one buffer, not one for each unit, for 200,000 units of which some or all are raw bytes', () => {
+    for (const pattern of ['\udcff', 'a\udc80', '😀\udcff', 'é€\udcff', '\ud83d\udcff', '\ud800a\udc00\udc7f']) {
+      const key = `${pattern.repeat(200_000 / pattern.length)}\udcff`;
+      const { bytes, calls } = countingFrom(() => keyBytes(key));
+      expect(slowKeyBytes(key).equals(bytes as Buffer), JSON.stringify(pattern)).to.equal(true);
+      expect(calls).to.equal(1);
+    }
+  });
 });
+
+/** The rule character by character; half a pair that stands for no byte is U+FFFD. */
+function slowKeyBytes(key: string): Buffer {
+  const characters = Array.from(key, (character) => {
+    const unit = character.charCodeAt(0);
+    return character.length === 1 && unit >= 0xdc80 && unit <= 0xdcff ? Buffer.of(unit & 0xff) : Buffer.from(character);
+  });
+  return Buffer.concat(characters);
+}
+
+function countingFrom(made: () => string | Buffer): { readonly bytes: string | Buffer; readonly calls: number } {
+  const { from } = Buffer;
+  let calls = 0;
+  Buffer.from = ((...args: Parameters<typeof from>) => {
+    calls++;
+    return from(...args);
+  }) as typeof from;
+  try {
+    const bytes = made();
+    return { bytes, calls };
+  } finally {
+    Buffer.from = from;
+  }
+}

@@ -8,19 +8,20 @@ const LAST_TRAIL = 0xdfff;
  */
 export function keyBytes(key: string): string | Buffer {
   if (key.isWellFormed()) return key;
-  const parts: Buffer[] = [];
-  let start = 0;
+  // In UTF-8 a lone surrogate is a U+FFFD of three bytes, so that putting one byte in its place only ever shortens.
+  const bytes = Buffer.from(key);
+  let from = 0;
+  let to = 0;
   for (let i = 0; i < key.length; i++) {
     const unit = key.charCodeAt(i);
-    if (startsPair(key, i)) {
-      i++;
-    } else if (unit >= FIRST_RAW && unit <= LAST_RAW) {
-      parts.push(Buffer.from(key.slice(start, i)), Buffer.of(unit & 0xff));
-      start = i + 1;
-    }
+    const isPair = startsPair(key, i);
+    const size = isPair ? 4 : unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3;
+    if (!isPair && unit >= FIRST_RAW && unit <= LAST_RAW) bytes[to++] = unit & 0xff;
+    else for (let k = from; k < from + size; k++) bytes[to++] = bytes[k]!;
+    from += size;
+    if (isPair) i++;
   }
-  parts.push(Buffer.from(key.slice(start)));
-  return Buffer.concat(parts);
+  return bytes.subarray(0, to);
 }
 
 function startsPair(text: string, at: number): boolean {
