@@ -58,7 +58,7 @@ export function app(read: ReadSettings): App {
 
   let serving = false;
   const doctor = doctorOf(settings, history, loader, counted, () => serving);
-  const doors = doorsOf(settings, { decider, doctor, history, measured, told });
+  const doors = doorsOf(settings, { decider, doctor, history, measured, told, observer });
   // A caller that is told SERVING will get decisions, so there must be rules, whatever /healthcheck makes of it.
   doctor.listen((now) => {
     healthy = now;
@@ -143,6 +143,7 @@ interface Behind {
   readonly history: RulesHistory;
   readonly measured: Metrics;
   readonly told: Log;
+  readonly observer: Observer;
 }
 
 interface Doors {
@@ -151,7 +152,7 @@ interface Doors {
   readonly http: Readonly<Record<string, HttpServer>>;
 }
 
-function doorsOf(settings: Settings, { decider, doctor, history, measured, told }: Behind): Doors {
+function doorsOf(settings: Settings, { decider, doctor, history, measured, told, observer }: Behind): Doors {
   const onBug = (error: unknown): void => {
     measured.bug();
     told.bug(error);
@@ -164,6 +165,7 @@ function doorsOf(settings: Settings, { decider, doctor, history, measured, told 
     bounds: settings,
     onBug,
     onCall,
+    onUnreadable: (error: Error) => observer.requestRefused(null, error),
   };
   const healthService = grpcHealth({ onCall });
   const exposition = expositionHandler(measured.registry);

@@ -92,8 +92,8 @@ export interface Observer {
   decided(decision: Decision, tookUs: Micros): void;
   /** The store failed for these hits; `request` was not answered. */
   storeFailed(request: CheckRequest, hits: readonly Charged[], error: StoreError): void;
-  /** The request was refused before anything was charged. */
-  requestRefused(request: CheckRequest, error: Error): void;
+  /** The request was refused before anything was charged; null when it could not even be read. */
+  requestRefused(request: CheckRequest | null, error: Error): void;
   rulesLoaded(report: LoadReport): void;
 }
 

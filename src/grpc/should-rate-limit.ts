@@ -1,7 +1,7 @@
 import type { Decision } from '../core/decision.ts';
 import { CallerGoneError, NoRulesError, StoreError } from '../core/ports.ts';
 import type { Projection } from '../core/projection.ts';
-import { REQUEST_BOUNDS, type RequestBounds, RequestError } from '../core/request.ts';
+import { type CheckRequest, REQUEST_BOUNDS, type RequestBounds, RequestError } from '../core/request.ts';
 import type { Limiter } from '../limiter.ts';
 import { type OnCall, RPC_CODE, type RpcCode, RpcError, type UnaryHandler } from './handler.ts';
 import { DecodeError } from './reader.ts';
@@ -16,16 +16,28 @@ export interface ShouldRateLimitOptions {
   /** Told of an error that nobody expected; the caller only learns `internal error`. */
   readonly onBug: (error: unknown) => void;
   readonly onCall?: OnCall;
+  /** Told of a message that is no request, or breaches a bound of requests. */
+  readonly onUnreadable?: (error: Error) => void;
 }
 
 /** envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit. */
 export function shouldRateLimit(options: ShouldRateLimitOptions): UnaryHandler {
-  const { limiter, project, bounds = REQUEST_BOUNDS, onBug, onCall } = options;
+  const { limiter, project, bounds = REQUEST_BOUNDS, onBug, onCall, onUnreadable } = options;
+
+  function read(message: Uint8Array): CheckRequest {
+    try {
+      return decodeRequest(message, bounds);
+    } catch (error) {
+      onUnreadable?.(error as Error);
+      throw error;
+    }
+  }
+
   return async function answer(message, call) {
     const startMs = performance.now();
     let code: RpcCode = RPC_CODE.ok;
     try {
-      const decision = await limiter.decide(decodeRequest(message, bounds), call);
+      const decision = await limiter.decide(read(message), call);
       return encodeResponse(decision, project(decision));
     } catch (error) {
       const refusal = refusalOf(error);

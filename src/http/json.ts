@@ -11,6 +11,8 @@ export interface JsonHandlerOptions {
   readonly limiter: Pick<Limiter, 'decide'>;
   readonly project: (decision: Decision) => Projection;
   readonly bounds: RequestBounds;
+  /** Told of a body that is no request, or breaches a bound of requests. */
+  readonly onUnreadable?: (error: Error) => void;
 }
 
 /** The Go service tells no reason here, not even for a store that is down; its log does. */
@@ -21,10 +23,19 @@ const STATUS = { ok: 200, over_limit: 429 } as const;
 const CODE = { ok: 'OK', over_limit: 'OVER_LIMIT' } as const;
 
 /** ShouldRateLimit over HTTP: RateLimitRequest in, RateLimitResponse out, both in proto3 JSON. 429 when over. */
-export function jsonHandler({ limiter, project, bounds }: JsonHandlerOptions): HttpHandler {
+export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHandlerOptions): HttpHandler {
+  function read(body: Uint8Array): CheckRequest {
+    try {
+      return requestFromJson(utf8(body), bounds);
+    } catch (error) {
+      onUnreadable?.(error as Error);
+      throw error;
+    }
+  }
+
   return async ({ body }) => {
     try {
-      const decision = await limiter.decide(decode(body, bounds));
+      const decision = await limiter.decide(read(body));
       const response = responseJson(decision, project(decision));
       return { status: STATUS[decision.outcome], contentType: JSON_TYPE, body: JSON.stringify(response) };
     } catch (error) {
@@ -37,10 +48,6 @@ export function jsonHandler({ limiter, project, bounds }: JsonHandlerOptions): H
 
 function isRefusal(error: unknown): boolean {
   return [JsonError, RequestError, NoRulesError, StoreError].some((kind) => error instanceof kind);
-}
-
-function decode(body: Uint8Array, bounds: RequestBounds): CheckRequest {
-  return requestFromJson(utf8(body), bounds);
 }
 
 function utf8(body: Uint8Array): string {

@@ -25,7 +25,7 @@ export interface RulesLoaderOptions {
 }
 
 /** Compiled at once in some 50 ms; what is larger would hold up calls. */
-const MAX_DIRECT_LENGTH = 256 * 1024;
+const MAX_DIRECT_LENGTH = 16 * 1024;
 
 export interface RulesLoader extends Part {
   /** The newest valid set; null until there was one. */

@@ -180,6 +180,11 @@ export function metrics(options: MetricsOptions): Metrics {
         numbers.callersGone++;
         return;
       }
+      // What cannot be read never reaches the service's own errors in the Go service.
+      if (request === null) {
+        unknown.error++;
+        return;
+      }
       numbers.serviceErrors++;
       domainOf(request.domain, numbers.live).error++;
     },

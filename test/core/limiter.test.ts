@@ -55,7 +55,7 @@ function world(store: Store = memoryStore(), options: Partial<LimiterOptions> = 
   const observer: Observer = {
     decided: (decision, tookUs) => void told.decided.push({ decision, tookUs }),
     storeFailed: (asked, hits, error) => void told.storeFailed.push({ request: asked, hits, error }),
-    requestRefused: (asked, error) => void told.refused.push({ request: asked, error }),
+    requestRefused: (asked, error) => void told.refused.push({ request: asked as CheckRequest, error }),
     rulesLoaded: () => {},
   };
   const taken: World['taken'] = [];

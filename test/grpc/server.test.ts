@@ -29,6 +29,7 @@ interface Answer {
 describe('grpcServer', () => {
   let decide: (request: CheckRequest) => Promise<Decision>;
   let bugs: unknown[];
+  let unreadable: string[];
   let calls: string[];
   let state: Health;
   let server: GrpcServer;
@@ -43,6 +44,7 @@ describe('grpcServer', () => {
       project: () => ({ headers: [], metadata: null }),
       onBug: (error) => bugs.push(error),
       onCall,
+      onUnreadable: (error) => unreadable.push(error.message),
     });
     const handlers: Record<string, UnaryHandler> = { [SHOULD_RATE_LIMIT]: handler, [HEALTH_CHECK]: state.check };
     server = grpcServer({ host, port: 0, handlers, services: [state], health: state, ...part });
@@ -78,6 +80,7 @@ describe('grpcServer', () => {
 
   beforeEach(() => {
     bugs = [];
+    unreadable = [];
     calls = [];
     decide = async () => decision('over_limit', [verdict(limited({ requestsPerUnit: 5, unit: 'hour' }))]);
   });
@@ -150,6 +153,7 @@ describe('grpcServer', () => {
       details: 'too many descriptors in a request, the limit is 1000',
     });
     expect(calls).to.deep.equal(['ShouldRateLimit 13', 'ShouldRateLimit 3']);
+    expect(unreadable).to.deep.equal(['message is cut short', 'too many descriptors in a request, the limit is 1000']);
   });
 
   it('takes a message of 4 MiB and answers RESOURCE_EXHAUSTED to one byte more', async () => {

@@ -163,6 +163,14 @@ describe('bounds of metrics', () => {
     ]);
   });
 
+  it('counts what could not be read as an error of no known domain, and not as an error of the service', async () => {
+    const m = metrics({ nearLimitRatio: 0.8, process: false });
+    m.requestRefused(null, new Error('cut short'));
+    const told = await m.registry.metrics();
+    expect(told).to.include('ratelimit_decisions_total{domain="_unknown",code="error"} 1');
+    expect(told).to.not.include('should_rate_limit_error');
+  });
+
   it('keeps the numbers of a domain that left the rules, and counts what still asks for it as unknown', async () => {
     const m = meter();
     decide(m, charged(K, counted(1)));
