@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { NoRulesError, type Observer, type Problem, type StoreError } from '../core/ports.ts';
+import { type LineOutput, lineOutput } from './line-output.ts';
 import { type Delay, onceASecond } from './once-a-second.ts';
 
 export type LogFormat = 'text' | 'json';
@@ -44,6 +45,8 @@ export interface Log extends Observer {
   close(): Promise<void>;
 }
 
+type Out = DestinationStream & Partial<Pick<LineOutput, 'flush'>>;
+
 interface Failure {
   readonly level: 'warn' | 'error';
   readonly message: string;
@@ -61,7 +64,7 @@ export function log(options: LogOptions): Log {
   const level = LEVELS[options.level.toLowerCase()];
   if (level === undefined) throw new Error(`expected one of ${Object.keys(LEVELS).join(', ')}`);
   const format = options.format ?? (process.stdout.isTTY ? 'text' : 'json');
-  const out = options.destination ?? standardOutput(format);
+  const out: Out = options.destination ?? standardOutput(format);
   const logger = pino(
     {
       level,
@@ -150,16 +153,21 @@ function withoutSource({ file, line, column, message, hint }: Problem): object {
 }
 
 /** A terminal is written to at once, so that nothing is lost at an exit; a pipe may stall, so it gets a buffer. */
-function standardOutput(format: LogFormat): DestinationStream {
-  if (format === 'text') return pino.destination({ fd: 1, sync: true });
-  return pino.destination({ fd: 1, sync: false, maxLength: MAX_BUFFERED_BYTES });
+function standardOutput(format: LogFormat): LineOutput {
+  return lineOutput({ fd: 1, sync: format === 'text', maxBufferedBytes: MAX_BUFFERED_BYTES });
 }
 
-function asText(out: DestinationStream, colorize: boolean): DestinationStream {
+function asText(out: Out, colorize: boolean): Out {
   const toText = prettyFactory({
     colorize: colorize && process.stdout.isTTY === true,
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
   });
-  return { write: (line) => out.write(toText(line)) };
+  return {
+    write: (line) => out.write(toText(line)),
+    flush(done) {
+      if (out.flush === undefined) done();
+      else out.flush(done);
+    },
+  };
 }
