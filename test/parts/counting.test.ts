@@ -45,7 +45,7 @@ describe('counting', () => {
     expect(chosen(two).where).to.equal(
       'Redis at 127.0.0.1:1, for limits per second at /var/run/nutcracker/ratelimitpersecond.sock',
     );
-    expect(chosen({ ...two, REDIS_PERSECOND_URL: '127.0.0.1:2' }).parts).to.have.length(2);
+    expect(chosen({ ...two, REDIS_PERSECOND_URL: '127.0.0.1:2' }).parts).to.have.length(3);
   });
 
   it('is where a flag says, before the environment', () => {
