@@ -1,7 +1,7 @@
 import type { CheckRequest, Descriptor, Entry, Override, RequestBounds } from '../core/request.ts';
 import { MAX_HITS } from '../core/request.ts';
 import { UNIT_NUMBER } from '../core/unit.ts';
-import { JsonError, type JsonNode, parseJson } from './json-text.ts';
+import { JsonError, type JsonNode, type JsonShape, parseJson } from './json-text.ts';
 
 const MAX_DIGITS = 64;
 const INT32_MAX = 0x7fff_ffffn;
@@ -22,12 +22,36 @@ const UNIT_NAMES: ReadonlyMap<string, number> = new Map([
  * unknown fields included, and for what breaches `bounds`.
  */
 export function requestFromJson(text: string, bounds: RequestBounds): CheckRequest {
-  const field = fields(parseJson(text, bounds.maxNesting), ['domain', 'descriptors', 'hitsAddend']);
+  const field = fields(parseJson(text, bounds.maxNesting, requestShape(bounds)), [
+    'domain',
+    'descriptors',
+    'hitsAddend',
+  ]);
   return {
     domain: string(field('domain'), bounds.maxKeyBytes),
-    descriptors: list(field('descriptors'), bounds.maxDescriptors).map((node) => descriptor(node, bounds)),
+    descriptors: list(field('descriptors')).map((node) => descriptor(node, bounds)),
     hits: Number(unsigned(field('hitsAddend'), UINT32_MAX) ?? 0n),
   };
+}
+
+function requestShape({ maxDescriptors, maxEntries }: RequestBounds): JsonShape {
+  const entry = message({ key: 'scalar', value: 'scalar' });
+  const descriptor = message({
+    entries: { kind: 'list', most: maxEntries, item: entry },
+    limit: message({ requestsPerUnit: 'scalar', unit: 'scalar' }),
+    hitsAddend: 'scalar',
+    isNegativeHits: 'scalar',
+  });
+  const descriptors: JsonShape = { kind: 'list', most: maxDescriptors, item: descriptor };
+  return message({ domain: 'scalar', descriptors, hitsAddend: 'scalar' });
+}
+
+function message(fields: Readonly<Record<string, JsonShape>>): JsonShape {
+  const named = Object.entries(fields).flatMap(([name, shape]): [string, JsonShape][] => [
+    [name, shape],
+    [snakeCase(name), shape],
+  ]);
+  return { kind: 'object', members: new Map(named) };
 }
 
 function descriptor(node: JsonNode, bounds: RequestBounds): Descriptor {
@@ -35,7 +59,7 @@ function descriptor(node: JsonNode, bounds: RequestBounds): Descriptor {
   const limit = field('limit');
   const hits = unsigned(field('hitsAddend'), UINT64_MAX);
   return {
-    entries: list(field('entries'), bounds.maxEntries).map((each) => entry(each, bounds)),
+    entries: list(field('entries')).map((each) => entry(each, bounds)),
     limit: limit === null ? null : override(limit),
     hits: hits === null ? null : Math.min(Number(hits), MAX_HITS),
     refund: boolean(field('isNegativeHits')),
@@ -69,10 +93,9 @@ function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-function list(node: JsonNode, most: number): readonly JsonNode[] {
+function list(node: JsonNode): readonly JsonNode[] {
   if (node === null) return [];
   if (!Array.isArray(node)) throw new JsonError('expected a list');
-  if (node.length > most) throw new JsonError('too many items');
   return node as readonly JsonNode[];
 }
 
@@ -102,7 +125,7 @@ function within(value: bigint, least: bigint, most: bigint): bigint {
 
 function parseQuoted(text: string): JsonNode {
   if (text.trim() !== text) throw new JsonError('space around a number');
-  return parseJson(text);
+  return parseJson(text, 1, 'scalar');
 }
 
 /** By name or by number. An open enum: numbers without a name pass, and are judged later. */

@@ -158,6 +158,34 @@ describe('RateLimitRequest in proto3 JSON', () => {
   });
 });
 
+describe('a body of 2,000,000 zeros', () => {
+  const zeros = `[${'0,'.repeat(1_999_999)}0]`;
+  const refusedAt = (text: string): number => {
+    try {
+      read(text);
+    } catch (error) {
+      expect(error).to.be.instanceOf(JsonError);
+      return Number(/ at character (\d+)$/.exec((error as Error).message)?.[1]);
+    }
+    throw new Error('it was taken');
+  };
+
+  it('is refused before its list is read where no list or no such member belongs', () => {
+    const places = ['{"x":_}', '{"domain":_}', '{"hitsAddend":_}', '_', '{"descriptors":[{"entries":[{"key":_}]}]}'];
+    for (const place of places) expect(refusedAt(place.replace('_', zeros)), place).to.be.below(50);
+  });
+
+  it('is refused at the first item beyond the bound where a list belongs', () => {
+    for (const place of ['{"descriptors":_}', '{"descriptors":[{"entries":_}]}']) {
+      expect(refusedAt(place.replace('_', zeros)), place).to.be.below(50);
+    }
+  });
+
+  it('is refused before its list is read where it stands in quotes as a number', () => {
+    expect(refusedAt(`{"hitsAddend":"${zeros}"}`)).to.be.below(50);
+  });
+});
+
 describe('long numbers in requestFromJson', () => {
   it('refuses a number of 4 million digits without doing sums with it', () => {
     const zeros = '0'.repeat(4_000_000);

@@ -1,7 +1,7 @@
 import type { Command, Redis } from 'ioredis';
 import type { StoreError } from '../../core/ports.ts';
 import { CLOSE_TIMEOUT_MS, type RedisClientOptions, redisClient } from './connect.ts';
-import { isRefusal, plainError, unavailable } from './failure.ts';
+import { isRefusal, plainError, refusedByRedis, unavailable } from './failure.ts';
 import type { SentinelTarget, SingleTarget } from './target.ts';
 
 export interface ConnectionOptions extends RedisClientOptions {
@@ -21,6 +21,8 @@ export class Connection {
   readonly #client: Redis;
   readonly #options: ConnectionOptions;
   #lastCause: Error | undefined;
+  /** How Redis refused the newest login, when that is why there is no connection. */
+  #refusal: StoreError | null = null;
   #readyAtMs = 0;
   #closing: Promise<void> | null = null;
 
@@ -36,7 +38,7 @@ export class Connection {
 
   /** Why it is not ready. */
   get loss(): StoreError {
-    return unavailable(this.#lastCause);
+    return this.#refusal ?? unavailable(this.#lastCause);
   }
 
   dial(): void {
@@ -89,12 +91,15 @@ export class Connection {
     });
     client.on('ready', () => {
       this.#readyAtMs = performance.now();
+      this.#refusal = null;
       this.#options.onReady();
     });
     client.on('error', (error: unknown) => {
       this.#lastCause = plainError(error);
+      const refusal = isRefusal(error) ? refusedByRedis(error.message) : null;
+      this.#refusal = refusal?.code === 'unavailable' ? refusal : null;
       // ioredis goes on after a refused SELECT, and would count in database 0.
-      if (isRefusal(error)) client.disconnect(true);
+      if (refusal !== null) client.disconnect(true);
     });
     client.on('close', () => {
       // A connection that was closed on purpose is not lost.
