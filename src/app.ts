@@ -176,6 +176,7 @@ function doorsOf(settings: Settings, { decider, doctor, history, measured, told,
     services: [healthService, reflection()],
     health: healthService,
     maxMessageBytes: settings.maxMessageBytes,
+    maxConnections: settings.grpcMaxConnections,
     drainTimeoutMs: settings.drainTimeoutMs,
   });
   const http: Record<string, HttpServer> = {

@@ -54,6 +54,13 @@ export const SETTINGS = {
     port: setting('PORT', 'port', '8080', port, 'HTTP: /json, /healthcheck, /livez, /readyz, /metrics.'),
     grpcHost: setting('GRPC_HOST', 'address', '0.0.0.0', text, 'Address of the gRPC port.'),
     grpcPort: setting('GRPC_PORT', 'port', '8081', port, 'gRPC: ShouldRateLimit, health, reflection.'),
+    grpcMaxConnections: setting(
+      'GRPC_MAX_CONNECTIONS',
+      'number',
+      '10000',
+      atLeastOne,
+      'Connections to the gRPC port; more are closed at once.',
+    ),
     debugHost: setting('DEBUG_HOST', 'address', '0.0.0.0', text, 'Address of the admin port.'),
     debugPort: setting('DEBUG_PORT', 'port', '6070', port, 'Admin: /rlconfig, /rules, /metrics, /stats.'),
     usePrometheus: bool(

@@ -29,6 +29,11 @@ export interface GrpcServerOptions {
   readonly maxMessageBytes?: number;
   /** Calls that one connection may have open. */
   readonly maxStreams?: number;
+  /** Connections beyond it are closed unanswered; those there are go on. */
+  readonly maxConnections?: number;
+  /** Every connection is pinged so often, and cut when it does not answer within the timeout. */
+  readonly keepaliveTimeMs?: number;
+  readonly keepaliveTimeoutMs?: number;
   /** How long calls in flight have to finish once the server stops; then their connections are cut. */
   readonly drainTimeoutMs?: number;
   readonly credentials?: ServerCredentials;
@@ -41,6 +46,10 @@ export interface GrpcServer extends Part {
 
 const MAX_MESSAGE_BYTES = 4_194_304;
 const MAX_STREAMS = 1024;
+const MAX_CONNECTIONS = 10_000;
+/** As in gRPC's other servers, but sooner: theirs is two hours. */
+const KEEPALIVE_TIME_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 20_000;
 const DRAIN_TIMEOUT_MS = 10_000;
 /** Clients refuse long header lists, and then show nothing at all of the error. */
 const MAX_STATUS_MESSAGE = 1024;
@@ -48,6 +57,10 @@ const MAX_STATUS_MESSAGE = 1024;
 /**
  * The gRPC port on grpc-js. The sockets are accepted here and handed to it, because grpc-js does not cut connections
  * at a forced stop when its channelz is off, and channelz costs time in every call.
+ *
+ * What grpc-js has no bound for: how long a message may take to arrive, and how much all unfinished ones of a live
+ * connection hold together, which is up to maxStreams times maxMessageBytes. A stream is not seen before its message is
+ * whole, and Node's maxSessionMemory does not count bytes that grpc-js has taken.
  */
 export function grpcServer(options: GrpcServerOptions): GrpcServer {
   const { host, port, health, credentials = ServerCredentials.createInsecure() } = options;
@@ -62,6 +75,7 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
     socket.on('error', () => socket.destroy());
     injector.injectConnection(socket);
   });
+  listener.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   let stopping: Promise<void> | null = null;
 
   async function stop(): Promise<void> {
@@ -95,11 +109,13 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
   };
 }
 
-function grpcJsServer({ handlers, services, maxMessageBytes, maxStreams }: GrpcServerOptions): Server {
+function grpcJsServer({ handlers, services, ...bounds }: GrpcServerOptions): Server {
   const server = new Server({
-    'grpc.max_receive_message_length': maxMessageBytes ?? MAX_MESSAGE_BYTES,
+    'grpc.max_receive_message_length': bounds.maxMessageBytes ?? MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': maxStreams ?? MAX_STREAMS,
+    'grpc.max_concurrent_streams': bounds.maxStreams ?? MAX_STREAMS,
+    'grpc.keepalive_time_ms': bounds.keepaliveTimeMs ?? KEEPALIVE_TIME_MS,
+    'grpc.keepalive_timeout_ms': bounds.keepaliveTimeoutMs ?? KEEPALIVE_TIMEOUT_MS,
     'grpc.enable_channelz': 0,
   } satisfies ServerOptions);
   for (const [path, handler] of Object.entries(handlers)) {

@@ -227,6 +227,37 @@ describe('grpcServer', () => {
     expect(server.address()).to.equal(null);
   });
 
+  it('closes the 3rd connection of 2 at most unanswered, and takes one again when another has gone', async () => {
+    await start({ maxConnections: 2 });
+    const { host, port } = server.address()!;
+    /** 'kept' once the server has sent its HTTP/2 settings. */
+    const dial = async () => {
+      const socket = createConnection({ host, port });
+      ended.unshift(() => socket.destroy());
+      const fate = await new Promise<string>((resolve) => {
+        socket.once('data', () => resolve('kept')).once('close', () => resolve('closed'));
+        socket.on('error', () => {});
+      });
+      return { socket, fate };
+    };
+    const first = await dial();
+    expect([first.fate, (await dial()).fate, (await dial()).fate]).to.deep.equal(['kept', 'kept', 'closed']);
+    first.socket.destroy();
+    await eventually('a place to be free', async () => (await dial()).fate === 'kept');
+  });
+
+  it('cuts a connection that answers no ping', async () => {
+    await start({ keepaliveTimeMs: 20, keepaliveTimeoutMs: 20 });
+    const { host, port } = server.address()!;
+    const dead = createConnection({ host, port });
+    ended.unshift(() => dead.destroy());
+    const closed = once(dead, 'close');
+    // The preface of HTTP/2 and empty settings; then nothing more is ever said.
+    dead.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]));
+    dead.resume();
+    await closed;
+  });
+
   it('cuts the connection of a call that outlives the drain timeout', async () => {
     await start({ drainTimeoutMs: 50 });
     const { opened: isIn, open: arrived } = gate();
