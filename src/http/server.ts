@@ -16,7 +16,7 @@ export interface HttpServerOptions {
   readonly fallback?: HttpHandler;
   /** A larger body is refused with 413. Default 4 MiB. */
   readonly maxBodyBytes?: number;
-  /** Default 1024. */
+  /** For one more, the connection that has idled longest is closed; it is refused when all are busy. Default 1024. */
   readonly maxConnections?: number;
   /** How long a caller may take to send its headers. Default 10 s. */
   readonly headersTimeoutMs?: number;
@@ -61,6 +61,7 @@ export function httpServer(options: HttpServerOptions): HttpServer {
   const onError = options.onError ?? (() => undefined);
   /** Answers that are not out yet, by connection, in the order of their requests. */
   const underWay = new Map<Duplex, Set<ServerResponse>>();
+  /** In the order of their last answers, or of their coming where there was none yet. */
   const sockets = new Set<Socket>();
   let server: Server | null = null;
   let stopping: Promise<void> | null = null;
@@ -81,7 +82,9 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     underWay.set(socket, answers.add(response));
     response.once('close', () => {
       answers.delete(response);
-      if (answers.size === 0) underWay.delete(socket);
+      if (answers.size > 0) return;
+      underWay.delete(socket);
+      if (sockets.delete(socket)) sockets.add(socket);
     });
     let reply: HttpReply;
     try {
@@ -110,6 +113,21 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     }
   }
 
+  /** Idle connections do not keep anybody out, least of all the probe that decides whether the process lives. */
+  function admit(socket: Socket): void {
+    if (sockets.size >= bounds.maxConnections) {
+      const idle = [...sockets].find((each) => !underWay.has(each));
+      if (idle === undefined) {
+        socket.destroy();
+        return;
+      }
+      sockets.delete(idle);
+      idle.destroy();
+    }
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  }
+
   async function start(): Promise<void> {
     const made = createServer({
       headersTimeout: bounds.headersTimeoutMs,
@@ -117,13 +135,9 @@ export function httpServer(options: HttpServerOptions): HttpServer {
       keepAliveTimeout: bounds.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(1000, bounds.headersTimeoutMs),
     });
-    made.maxConnections = bounds.maxConnections;
     made.on('request', (request, response) => void serve(request, response));
     made.on('clientError', refuse);
-    made.on('connection', (socket) => {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-    });
+    made.on('connection', admit);
     await new Promise<void>((listening, failed) => {
       made.once('error', (error) => {
         const where = `${options.host || '*'}:${options.port}`;

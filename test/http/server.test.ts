@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { expect } from 'chai';
 import { type HttpHandler, textReply } from '../../src/http/exchange.ts';
@@ -110,6 +111,67 @@ describe('http server', () => {
     await new Promise((done) => socket.once('close', done));
     expect((await fetchFrom(server, '/nowhere')).status).to.equal(404);
     expect({ called, told }).to.deep.equal({ called: false, told: [] });
+  });
+
+  describe('with 3 connections at most', () => {
+    const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
+    const dialled: Socket[] = [];
+    let fates: string[] = [];
+
+    afterEach(() => {
+      for (const socket of dialled.splice(0)) socket.destroy();
+      fates = [];
+    });
+
+    /** A connection that stays; `fates` tells when it was closed. */
+    function dial(server: HttpServer, name: string): Socket {
+      const socket = connect(portOf(server), '127.0.0.1').on('error', () => undefined);
+      const told = fates;
+      socket.once('close', () => told.push(name));
+      dialled.push(socket);
+      return socket;
+    }
+    async function asked(socket: Socket): Promise<void> {
+      const answered = once(socket, 'data');
+      socket.write(get('/echo'));
+      await answered;
+    }
+
+    it('closes the one that has idled longest for the 4th, which is answered', async () => {
+      const server = await served({ maxConnections: 3 });
+      const [a, b, c] = [dial(server, 'a'), dial(server, 'b'), dial(server, 'c')];
+      for (const socket of [a, b, c, a]) await asked(socket);
+      expect((await fetchFrom(server, '/echo')).status).to.equal(200);
+      await eventually('a connection to be closed', () => fates.length > 0);
+      await asked(a);
+      await asked(c);
+      expect(fates).to.deep.equal(['b']);
+    });
+
+    it('refuses the 4th while the others wait for answers, and takes one again afterwards', async () => {
+      let release = (): void => undefined;
+      const released = new Promise<void>((done) => {
+        release = done;
+      });
+      let waiting = 0;
+      const wait: HttpHandler = async () => {
+        waiting++;
+        await released;
+        return textReply(200, 'done');
+      };
+      const echo: HttpHandler = () => textReply(200, '');
+      const server = await served({ maxConnections: 3, routes: { '/wait': wait, '/echo': echo } });
+      const busy = ['a', 'b', 'c'].map((name) => dial(server, name));
+      for (const socket of busy) socket.write(get('/wait'));
+      await eventually('3 requests under way', () => waiting === 3);
+      const refused = dial(server, 'd');
+      await once(refused, 'close');
+      const answers = busy.map((socket) => once(socket, 'data'));
+      release();
+      for (const answer of answers) expect(String(await answer)).to.match(/^HTTP\/1\.1 200 OK\r\n/);
+      expect(fates).to.deep.equal(['d']);
+      expect((await fetchFrom(server, '/echo')).status).to.equal(200);
+    });
   });
 
   it('rejects the start when the port is taken', async () => {
