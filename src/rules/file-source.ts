@@ -54,6 +54,7 @@ export function fileSource(options: FileSourceOptions): RulesSource {
   let stopped = false;
   let fingerprint = '';
   let told = '';
+  let everTold = false;
 
   const source: RulesSource = {
     name: 'rules files',
@@ -83,16 +84,22 @@ export function fileSource(options: FileSourceOptions): RulesSource {
 
   async function readIfChanged(): Promise<void> {
     const before = await listRulesFiles(options);
-    if (stopped || stateOf(before) === fingerprint) return;
+    if (stopped || stateOf(before) === fingerprint || passedOver(before.starved)) return;
     // Watched anew before the files are read: behind a swapped link the same path is another directory.
     watchDirectories(before.directories);
     const read = await readRulesFiles(options);
-    if (stopped) return;
+    if (stopped || passedOver(!read.ok && read.starved)) return;
     // File times tick every few milliseconds, so what is this young may change again and look the same.
     const young = Math.abs(Date.now() - read.listing.newestMs) < YOUNG_MS;
     fingerprint = young ? '' : stateOf(read.listing);
+    everTold = true;
     if (read.ok) tell(read.documents);
     else tellUnreadable(read.problems);
+  }
+
+  /** Without a descriptor nothing is known of the rules, and the next look may know more. Only a start must tell it. */
+  function passedOver(starved: boolean): boolean {
+    return starved && everTold;
   }
 
   function tell(documents: readonly RulesDocument[]): void {

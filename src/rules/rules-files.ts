@@ -22,7 +22,7 @@ export interface RulesFilesOptions {
 
 export type RulesFiles =
   | { readonly ok: true; readonly documents: readonly RulesDocument[] }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly starved: boolean };
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -30,6 +30,8 @@ const MAX_FILES = 10_000;
 const MAX_DIRECTORY_DEPTH = 32;
 /** The files changed while they were read; tried again this often before the next event has to help. */
 const MAX_TRIES = 5;
+/** This process, or the system, has no descriptor left. */
+const STARVED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 
 /** What is on disk, without the contents. Equal fingerprints mean that nothing changed. */
 export interface Listing {
@@ -40,6 +42,8 @@ export interface Listing {
   /** When the newest of the files changed last, in milliseconds since the epoch. */
   readonly newestMs: number;
   readonly problems: readonly Problem[];
+  /** A problem is that no file descriptor was left, which says nothing of the files. */
+  readonly starved: boolean;
 }
 
 interface ListedFile {
@@ -51,7 +55,8 @@ interface ListedFile {
 export async function readRulesFiles(options: RulesFilesOptions): Promise<RulesFiles & { readonly listing: Listing }> {
   for (let attempt = 1; ; attempt++) {
     const listing = await listRulesFiles(options);
-    if (listing.problems.length > 0) return { ok: false, problems: listing.problems, listing };
+    if (listing.problems.length > 0)
+      return { ok: false, problems: listing.problems, starved: listing.starved, listing };
     const read = await readListed(listing, options);
     // A set that was swapped in between is half old, half new: read it again.
     const settled = (await listRulesFiles(options)).fingerprint === listing.fingerprint;
@@ -67,6 +72,7 @@ export async function listRulesFiles(options: RulesFilesOptions): Promise<Listin
   const directories: string[] = [];
   const prints: string[] = [];
   let newestMs = 0;
+  let starved = false;
   const shown = (name: string, at: string): string => (wholePaths ? at : name);
   const refuse = (name: string, message: string): void =>
     problems.addWhole(name === '' ? path : shown(name, join(path, name)), message);
@@ -106,6 +112,7 @@ export async function listRulesFiles(options: RulesFilesOptions): Promise<Listin
     } catch (error) {
       const code = codeOf(error);
       if (code === 'ENOENT' && (await isDanglingOrGone(join(path, name)))) return;
+      starved ||= STARVED.has(code);
       refuse(name, `cannot be read: ${code}`);
     }
   };
@@ -117,10 +124,11 @@ export async function listRulesFiles(options: RulesFilesOptions): Promise<Listin
     if (files.length === 0 && directories.length === 0) refuse('', 'is neither a file nor a directory');
   } catch (error) {
     const code = codeOf(error);
+    starved ||= STARVED.has(code);
     refuse('', code === 'ENOENT' ? 'no such file or directory' : `cannot be read: ${code}`);
   }
   files.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { files, directories, fingerprint: prints.sort().join('\n'), newestMs, problems: problems.all };
+  return { files, directories, fingerprint: prints.sort().join('\n'), newestMs, problems: problems.all, starved };
 }
 
 function dotted(name: string): string {
@@ -146,6 +154,7 @@ async function readListed({ files }: Listing, options: RulesFilesOptions): Promi
   const problems = new Problems();
   const documents: RulesDocument[] = [];
   let left = maxBytes;
+  let starved = false;
   for (const { name, path } of files) {
     try {
       const bytes = await readBounded(path, Math.min(maxFileBytes, left));
@@ -158,10 +167,12 @@ async function readListed({ files }: Listing, options: RulesFilesOptions): Promi
       left -= bytes.length;
       documents.push({ name, text: decodeText(bytes) });
     } catch (error) {
-      problems.addWhole(name, `cannot be read: ${codeOf(error)}`);
+      const code = codeOf(error);
+      starved ||= STARVED.has(code);
+      problems.addWhole(name, `cannot be read: ${code}`);
     }
   }
-  return problems.all.length > 0 ? { ok: false, problems: problems.all } : { ok: true, documents };
+  return problems.all.length > 0 ? { ok: false, problems: problems.all, starved } : { ok: true, documents };
 }
 
 /** null when there is more than that. Never waits for a writer, should the file have become a FIFO. */

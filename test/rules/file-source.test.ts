@@ -252,4 +252,39 @@ describe('file source', () => {
     await new Promise((done) => setImmediate(done));
     expect(seen).to.have.length(before);
   });
+
+  it('tells nothing while no file descriptor is left, and the change as soon as there is one', function () {
+    this.timeout(30_000);
+    write('a.yaml', '1');
+    const module = new URL('../../src/rules/file-source.ts', import.meta.url).href;
+    const script = `import { closeSync, openSync, writeSync } from 'node:fs';
+      import { fileSource } from ${JSON.stringify(module)};
+      const seen = [];
+      const source = fileSource({ path: ${JSON.stringify(root)} });
+      source.onDocuments = (all) => seen.push(all.map(({ text }) => text).join());
+      source.onUnreadable = (all) => seen.push(all.map(({ message }) => message).join());
+      // Each start looks; a look that runs already is only joined, hence two.
+      const look = async () => { await source.start(); await source.start(); };
+      await look();
+      const file = openSync(${JSON.stringify(at('a.yaml'))}, 'r+');
+      const taken = [];
+      let full;
+      const fill = () => {
+        for (full = ''; full === ''; ) try { taken.push(openSync('/dev/null')); } catch ({ code }) { full = code; }
+      };
+      // What a look that was under way gives back is taken too.
+      fill();
+      await look();
+      fill();
+      writeSync(file, '2', 0);
+      await look();
+      const starved = seen.length;
+      for (const fd of taken) closeSync(fd);
+      await look();
+      writeSync(1, JSON.stringify({ full, whileStarved: [...new Set(seen.slice(0, starved))], last: seen.at(-1) }));
+      process.exit(0);`;
+    const node = [process.execPath, '--import=tsx', '--input-type=module', '-e', script];
+    const said = execFileSync('/bin/sh', ['-c', 'ulimit -n 256; exec "$0" "$@"', ...node], { encoding: 'utf8' });
+    expect(JSON.parse(said)).to.deep.equal({ full: 'EMFILE', whileStarved: ['1'], last: '2' });
+  });
 });
