@@ -16,6 +16,7 @@ export interface Counting {
   readonly where: string;
   readonly parts: readonly Part[];
   readonly everAnswered: () => boolean;
+  /** Would a hit be counted now? Asked below breakers and whatever answers in place of the store. */
   readonly reachableNow: () => Promise<boolean>;
 }
 
@@ -23,6 +24,9 @@ export interface Counting {
 const DEFAULT_REDIS_URL = '/var/run/nutcracker/ratelimit.sock';
 
 const DEFAULT_PER_SECOND_URL = '/var/run/nutcracker/ratelimitpersecond.sock';
+
+/** Below the prefix; a counter's key ends in a number, so it is none. */
+const READINESS_KEY = 'weir_readiness';
 
 /** As metrics know them, in the order of `redisPlaces`. */
 const REDIS_NAMES = ['main', 'per_second'] as const;
@@ -132,7 +136,7 @@ function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Gua
     parts: stores,
     everAnswered: () => stores.every((store) => store.everAnswered),
     reachableNow: () =>
-      Promise.all(stores.map((store) => store.ping())).then(
+      Promise.all(stores.map((store) => store.countsNow(settings.keyPrefix + READINESS_KEY))).then(
         () => true,
         () => false,
       ),

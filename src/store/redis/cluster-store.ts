@@ -22,6 +22,8 @@ const KEEP_UNREADY_MS = 5_000;
 /** A script whose keys are half here and half there is refused until the move is done. */
 const TRY_AGAIN_MS = 10;
 const MOST_DIAL_MS = 1_000;
+/** They fall into slots of most masters. */
+const MOST_KEYS_TO_ASK = 16;
 
 /**
  * Counts in a cluster: a script call for each slot, all those of a node in one write. The nodes are learned from CLUSTER
@@ -110,11 +112,16 @@ class ClusterStore implements RedisStore {
     return this.#across.take(hits, charge, nowUs, caller);
   };
 
-  /** Some master answers: the others' counters may be refused meanwhile, as calls tell. */
-  async ping(): Promise<void> {
-    const masters = [...this.#needed].filter((node) => node !== undefined);
-    if (masters.length === 0) throw new StoreError('unavailable', NO_MASTER);
-    await Promise.any(masters.map(({ lane }) => lane.ping())).catch((error: AggregateError) => {
+  /** Some master counts: the others' counters may be refused meanwhile, as calls tell. */
+  async countsNow(key: string): Promise<void> {
+    const asked = new Map<Node, string>();
+    for (let i = 0; i < MOST_KEYS_TO_ASK; i++) {
+      const node = this.#masters[slotOf(`${key}_${i}`)];
+      if (node !== undefined && !asked.has(node)) asked.set(node, `${key}_${i}`);
+    }
+    if (asked.size === 0) throw new StoreError('unavailable', NO_MASTER);
+    const answers = [...asked].map(([{ lane }, its]) => lane.countsNow(its));
+    await Promise.any(answers).catch((error: AggregateError) => {
       throw error.errors[0];
     });
   }

@@ -41,6 +41,11 @@ export function isReplica({ cause }: StoreError): boolean {
   return cause instanceof Error && /^-?(READONLY|MASTERDOWN)\b/.test(cause.message);
 }
 
+/** The user may run the script, but not on this key. */
+export function forbidsKey({ cause }: StoreError): boolean {
+  return cause instanceof Error && /^-?NOPERM .*(access a key|one of the keys)/i.test(cause.message);
+}
+
 /** Redis said no, as opposed to saying nothing. */
 export function isRefusal(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError';

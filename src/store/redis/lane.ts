@@ -4,7 +4,7 @@ import { type Caller, type Charge, type Store, StoreError, type StoreErrorCode }
 import type { Batching, BatchWatcher } from '../breaker.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import type { Connection } from './connection.ts';
-import { isReplica, storeError } from './failure.ts';
+import { forbidsKey, isReplica, storeError } from './failure.ts';
 import { FIXED_WINDOW } from './scripts.ts';
 
 /** Plain numbers, counted up from the start of the process; to be read, not written. */
@@ -48,6 +48,17 @@ export interface Destination {
 /** A slot that moves while we follow it, and a script that is not known there. */
 const MOST_SENDS = 8;
 const TEXT = { replyEncoding: 'utf8' } as const;
+
+/** Charged by those who ask whether Redis counts. */
+const ASKING_HIT: Omit<Hit, 'key'> = {
+  limit: { requestsPerUnit: 1, unit: 'minute' },
+  cost: 1,
+  windowSeconds: 10,
+  windowEndUs: 0,
+  shadow: false,
+  refuses: 'never',
+  onStoreFailure: null,
+};
 
 /**
  * The way to one server. All hits of one turn of the event loop (or of the window) go out in one write: one script call,
@@ -170,8 +181,8 @@ export class Lane implements Store, Batching {
   }
 
   /** A server that refused without running the script has counted nothing, so it may be sent again while anybody waits. */
-  async #run(batch: Batch, connection: Connection): Promise<readonly unknown[]> {
-    const args = batch.arguments(this.#options);
+  async #run(batch: Batch, connection: Connection, life?: Partial<BatchOptions>): Promise<readonly unknown[]> {
+    const args = batch.arguments({ ...this.#options, ...life });
     let to: Destination = { connection, asking: false };
     let whole = false;
     for (let sends = 1; ; sends++) {
@@ -240,6 +251,30 @@ export class Lane implements Store, Batching {
     const connection = this.#server.pick();
     if (connection === null) throw this.#server.loss;
     await this.ask(connection, new Command('ping'));
+  }
+
+  /** Charges this counter in a call of its own. Rejects with StoreError when that is not counted in time. */
+  async countsNow(key: string): Promise<void> {
+    const connection = this.#server.pick();
+    if (connection === null) throw this.#server.loss;
+    const batch = new Batch();
+    const counted = batch.add([{ ...ASKING_HIT, key }], 'always');
+    const timer = setTimeout(() => setImmediate(() => batch.fail(late())), this.#options.commandTimeoutMs);
+    this.#run(batch, connection, { expirationJitterMaxSeconds: 0 }).then(
+      (reply) => batch.answer(reply),
+      (error) => batch.fail(storeError(error)),
+    );
+    try {
+      this.#heard(await counted);
+    } catch (thrown) {
+      const error = thrown as StoreError;
+      // Who is told that we are not ready sends no calls, and so nobody else would look for the new master.
+      if (isReplica(error)) connection.drop();
+      // Calls may have other keys than this one; that the script may run is known.
+      if (!forbidsKey(error)) throw this.failure(error);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** An answer that comes too late for its caller is an answer all the same. */

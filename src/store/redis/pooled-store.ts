@@ -25,7 +25,7 @@ class PooledStore implements RedisStore {
     this.address = address;
     this.#options = options;
     this.#pool = new Pool(target, options, this.stats, () => {
-      this.ping().catch(() => {});
+      this.#lane.ping().catch(() => {});
       options.onConnected?.();
     });
     this.#lane = new Lane(this.#pool, options, this.stats);
@@ -62,8 +62,8 @@ class PooledStore implements RedisStore {
     return this.#guarded.take(...args);
   };
 
-  ping(): Promise<void> {
-    return this.#lane.ping();
+  countsNow(key: string): Promise<void> {
+    return this.#lane.countsNow(key);
   }
 
   /** Sends what was collected, waits for what is in flight, then says goodbye. */

@@ -59,8 +59,11 @@ export interface RedisStore extends Store, Part, Batching {
   readonly connections: number;
   /** Redis has answered at least once since the start. */
   readonly everAnswered: boolean;
-  /** Rejects with StoreError when Redis does not answer within the command timeout. */
-  ping(): Promise<void>;
+  /**
+   * Charges a counter of its own, past any guard. Rejects with StoreError when that is not counted within the command
+   * timeout. In a cluster it is enough that one master counts.
+   */
+  countsNow(key: string): Promise<void>;
 }
 
 /**
