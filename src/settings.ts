@@ -17,6 +17,16 @@ interface Setting<T> {
 
 const text = (value: string): string => value;
 const optionalText = (value: string): string | null => (value === '' ? null : value);
+const absolutePath = (value: string): string => {
+  if (!value.startsWith('/')) throw new Error('expected a path that starts with /');
+  return value;
+};
+/** A token of RFC 9110, section 5.6.2, or nothing. */
+const headerName = (value: string): string => {
+  if (!/^[\w!#$%&'*+.^`|~-]*$/.test(value)) throw new Error('expected the name of an HTTP header');
+  return value;
+};
+const EMPTY_IS_A_VALUE: ReadonlySet<unknown> = new Set([text, headerName]);
 const port = integerBetween(0, 65_535);
 const COUNT_MOST = 1_000_000_000;
 const count = integerBetween(0, COUNT_MOST);
@@ -69,7 +79,7 @@ export const SETTINGS = {
       'Serve metrics on PROMETHEUS_ADDR too. /metrics is there in any case.',
     ),
     prometheusAddr: setting('PROMETHEUS_ADDR', 'host:port', ':9090', hostAndPort, 'Where, with USE_PROMETHEUS.'),
-    prometheusPath: setting('PROMETHEUS_PATH', 'path', '/metrics', text, 'The path there.'),
+    prometheusPath: setting('PROMETHEUS_PATH', 'path', '/metrics', absolutePath, 'The path there.'),
   }),
   ...inGroup('Rules', {
     rules: setting(
@@ -261,19 +271,25 @@ export const SETTINGS = {
     shadowMode: bool('SHADOW_MODE', false, 'Decide and count, but tell ok.'),
     quotaMode: bool('QUOTA_MODE', false, 'Every descriptor is a quota: over only when all are.'),
     headersEnabled: bool('LIMIT_RESPONSE_HEADERS_ENABLED', false, 'Send the three headers below.'),
-    limitHeader: setting('LIMIT_LIMIT_HEADER', 'name', 'RateLimit-Limit', text, 'Header for the limit that binds.'),
+    limitHeader: setting(
+      'LIMIT_LIMIT_HEADER',
+      'name',
+      'RateLimit-Limit',
+      headerName,
+      'Header for the limit that binds.',
+    ),
     remainingHeader: setting(
       'LIMIT_REMAINING_HEADER',
       'name',
       'RateLimit-Remaining',
-      text,
+      headerName,
       'Header for what is left of it.',
     ),
     resetHeader: setting(
       'LIMIT_RESET_HEADER',
       'name',
       'RateLimit-Reset',
-      text,
+      headerName,
       'Header for the seconds until it resets.',
     ),
     dynamicMetadata: bool('RESPONSE_DYNAMIC_METADATA', false, 'Answer with the request and the metadata of its rules.'),
@@ -392,7 +408,7 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
     const flag = flags[flagOf(setting)];
     const inEnv = env[setting.env];
     // An empty variable means "not set" to whoever writes `NAME=` in a manifest, except where empty is a value.
-    const fromEnv = inEnv === '' && setting.default !== '' && setting.parse !== text ? undefined : inEnv;
+    const fromEnv = inEnv === '' && setting.default !== '' && !EMPTY_IS_A_VALUE.has(setting.parse) ? undefined : inEnv;
     sources[name] = flag !== undefined ? 'flag' : fromEnv !== undefined ? 'environment' : 'default';
     try {
       values[name] = setting.parse(flag ?? fromEnv ?? setting.default);

@@ -26,6 +26,17 @@ function wrong(argv: readonly string[], env: Record<string, string> = {}): reado
 const read = (argv: readonly string[], env: Record<string, string> = {}): ReadSettings => readSettings(argv, env);
 
 describe('settings', () => {
+  it('take a PROMETHEUS_PATH that starts with / and header names that are HTTP tokens or empty', () => {
+    expect(wrong([], { PROMETHEUS_PATH: '/m' })).to.deep.equal([]);
+    expect(wrong([], { PROMETHEUS_PATH: 'm' })).to.deep.equal(['PROMETHEUS_PATH: expected a path that starts with /']);
+    for (const env of ['LIMIT_LIMIT_HEADER', 'LIMIT_REMAINING_HEADER', 'LIMIT_RESET_HEADER']) {
+      for (const name of ['', 'x-Limit_1', "!#$%&'*+.^`|~"]) expect(wrong([], { [env]: name }), name).to.deep.equal([]);
+      for (const name of ['a b', 'a:', 'é', 'a\n', '"a"', ' ']) {
+        expect(wrong([], { [env]: name }), name).to.deep.equal([`${env}: expected the name of an HTTP header`]);
+      }
+    }
+  });
+
   it('are the defaults when nobody says anything', () => {
     const { settings, sources, ignored } = read([]);
     expect(settings).to.include({
