@@ -117,7 +117,9 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    const [first = ''] = (error as Error).message.split('\n');
+    const dashed = /^Option '(?:-\w, )?(--[\w-]+)\b.*' argument is ambiguous/.exec(first)?.[1];
+    throw new UsageError(dashed === undefined ? first : `write a value with a dash as ${dashed}=-...`);
   }
 }
 
@@ -148,6 +150,14 @@ function describeStatus({ code, currentLimit, limitRemaining, durationUntilReset
 
 function reasonOf(error: unknown): string {
   if (error instanceof UsageError) return `${error.message}; weir --help shows how to ask`;
-  if (error instanceof CallError) return `no answer: ${error.message} (gRPC status ${error.code})`;
+  if (error instanceof CallError) return `no answer: ${plain(error.message)} (gRPC status ${error.code})`;
   throw error;
+}
+
+/** In one line, and without what grpc-js puts around the error of a connection. */
+function plain(message: string): string {
+  return message
+    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
+    .replace(/\.?\s*Resolution note:\s*$/, '')
+    .replace(/\s+/g, ' ');
 }
