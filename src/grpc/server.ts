@@ -58,9 +58,9 @@ const MAX_STATUS_MESSAGE = 1024;
  * The gRPC port on grpc-js. The sockets are accepted here and handed to it, because grpc-js does not cut connections
  * at a forced stop when its channelz is off, and channelz costs time in every call.
  *
- * What grpc-js has no bound for: how long a message may take to arrive, and how much all unfinished ones of a live
- * connection hold together, which is up to maxStreams times maxMessageBytes. A stream is not seen before its message is
- * whole, and Node's maxSessionMemory does not count bytes that grpc-js has taken.
+ * What grpc-js has no option for: how long a message may take to arrive, and how much all unfinished ones of a live
+ * connection hold together, which is up to maxStreams times maxMessageBytes. A server interceptor could time them, at a
+ * cost in every call. Node's maxSessionMemory stays off, as grpc-js has it: it says Node degrades badly at that limit.
  */
 export function grpcServer(options: GrpcServerOptions): GrpcServer {
   const { host, port, health, credentials = ServerCredentials.createInsecure() } = options;
