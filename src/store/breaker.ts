@@ -75,13 +75,19 @@ export function breaker(inner: Store & Partial<Batching>, options: BreakerOption
 
   /** A call whose result is its own, or the one call that is let through as a probe. */
   async function watched(...args: Parameters<Store['take']>): ReturnType<Store['take']> {
-    const { generation } = state;
+    const { generation, kind } = state;
     try {
       const readings = await inner.take(...args);
       if (!batching) ended(generation, null);
       return readings;
     } catch (error) {
-      if (!batching && error instanceof StoreError) ended(generation, error);
+      if (!(error instanceof StoreError)) throw error;
+      if (kind === 'half_open' && error.code === 'busy') {
+        // The probe found no place, because what the store owes fills them all: it is as it was.
+        become(settle(state, generation, true, clock.nowUs(), random()), error);
+        throw refusal;
+      }
+      if (!batching) ended(generation, error);
       throw error;
     } finally {
       // Whatever became of the probe, another one may follow when it never reached the store.

@@ -90,6 +90,17 @@ describe('breaker of a store', () => {
     expect(made.store.state).to.equal('closed');
   });
 
+  it('stays open when its probe finds the store still full of what it owes', async () => {
+    const made = world();
+    await failures(made, 5);
+    made.nowUs = 250_000;
+    made.answer = () => Promise.reject(new StoreError('busy', 'full'));
+    expect(await failure(made.take())).to.be.instanceOf(BreakerOpenError);
+    expect(made.store.state).to.equal('open');
+    await failure(made.take());
+    expect(made.asked).to.equal(6);
+  });
+
   it('probes again when a probe ended without reaching the store', async () => {
     const made = world();
     await failures(made, 5);

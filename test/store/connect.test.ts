@@ -87,14 +87,14 @@ describe('the address of Redis', () => {
     [{ url: 'redis://u:SECRET@h:1', socketType: 'unix' }, /redis:\/\/\*\*\*\*\*@h:1 is a TCP address/],
     [{ url: 'h:1', type: 'SENTINEL' }, /h:1 is not of the form master,sentinel:port/],
     [{ url: 'redis://:SECRET@h:1,h:2', type: 'sentinel' }, /is not of the form master,sentinel:port/],
-    [{ url: 'main,redis://:SEC,RET@h:1', type: 'sentinel' }, /Redis URL main,redis:/],
+    [{ url: 'main,redis://:SEC,RET@h:1', type: 'sentinel' }, /Redis URL is not of the form/],
     [{ url: 'redis://:SECRET@h:1/2', type: 'cluster' }, /no database but 0/],
     [{ url: '/s', type: 'cluster' }, /names/],
     [{ url: 'h:1', type: 'cluster', socketType: 'unix' }, /socket type is unix/],
     [{ url: 'h:1', type: 'ring' }, /unknown Redis type "ring"/],
     [{ url: 'h:1,h:2' }, /a list/],
     [{ url: 'http://h' }, /begins with http:/],
-    [{ url: 'redis://u:SECRET@h:port' }, /\*\*\*\*\*@h:port is not of the form/],
+    [{ url: 'redis://u:SECRET@h:port' }, /Redis URL is not of the form/],
     [{ url: 'h:99999' }, /not of the form/],
     [{ url: 'h:0' }, /no port/],
     [{ url: '' }, /not of the form|no host/],
@@ -104,17 +104,39 @@ describe('the address of Redis', () => {
     [{ url: 'redis://u:SECRET%zz@h' }, /broken % sequence/],
     [{ url: 'h:1', db: -1 }, /database must be/],
   ];
-  for (const [options, sentence] of refused) {
+  for (const [options, sentence] of refused)
     it(`refuses ${JSON.stringify(options)}`, () => {
       expect(() => redisTarget(options))
         .to.throw(Error, sentence)
         .with.property('message')
         .that.does.not.contain('SECRET');
     });
-  }
 });
 
 describe('the address for logs', () => {
+  it('shows nothing of what stands after ? or #, nor of a URL that cannot be read', () => {
+    for (const url of [
+      'redis://127.0.0.1:6379?password=hunter2',
+      'redis://:hunter2',
+      'ann:hunter2',
+      '127.0.0.1:1#hunter2',
+    ]) {
+      expect(redactedUrl(url.includes('?') || url.includes('#') ? url : '')).to.not.include('hunter2');
+      let said = '';
+      try {
+        redisTarget({ url });
+      } catch (error) {
+        said = (error as Error).message;
+      }
+      expect(said)
+        .to.match(/^the Redis URL /)
+        .and.not.include('hunter2');
+    }
+    expect(() => redisTarget({ url: '127.0.0.1:1,password=hunter2', type: 'cluster' })).to.throw(
+      /^the Redis URL names a host/,
+    );
+  });
+
   const masked: readonly (readonly [string, string])[] = [
     ['redis://u:p@h:1/2', 'redis://*****@h:1/2'],
     ['redis://:p@ss@h:1', 'redis://*****@h:1'],

@@ -186,6 +186,15 @@ describe('a Redis with TLS, password files and a pool', function () {
       expect(await server.client.get('a')).to.equal('6');
     });
 
+    it('uses both of 2 connections', async () => {
+      const store = await dialled(server.url, { poolSize: 2 });
+      await eventually('2 connections', () => store.connections === 2);
+      for (let i = 0; i < 6; i++) await store.take([hit('b')], 'always', NOW_US);
+      const list = String(await server.client.client('LIST'));
+      const last = [...list.matchAll(/name=weir .*cmd=(\S+)/g)].map(([, command]) => command);
+      expect(last.slice(-2)).to.deep.equal(['evalsha', 'evalsha']);
+    });
+
     it('goes on counting when one connection is killed, and makes a new one', async () => {
       const store = await dialled(server.url, { poolSize: 3 });
       await eventually('3 connections', () => store.connections === 3);

@@ -151,6 +151,9 @@ class ClusterStore implements RedisStore {
     const single = { type: 'single', address: { host, port }, username, password, authFile, db: 0, tls } as const;
     const pool = new Pool(single, this.#options, this.stats, () => this.#learn());
     const server = {
+      get anyReady() {
+        return pool.anyReady;
+      },
       pick: () => pool.pick(),
       get loss() {
         return pool.loss;

@@ -30,7 +30,8 @@ export interface LaneOptions extends BatchOptions {
 
 /** The server at the end of a lane. */
 export interface Server {
-  /** Null: none is ready. */
+  readonly anyReady: boolean;
+  /** The next in turn; null when none is ready. */
   pick(): Connection | null;
   readonly loss: StoreError;
   /** Hits of one script call must share it. */
@@ -96,7 +97,7 @@ export class Lane implements Store, Batching {
   take: Store['take'] = (hits, charge, _nowUs, caller) => {
     if (hits.length === 0) return Promise.resolve([]);
     const { maxBatchHits, maxBatchesInFlight } = this.#options;
-    if (this.#server.pick() === null) return Promise.reject(this.failure(this.#server.loss));
+    if (!this.#server.anyReady) return Promise.reject(this.failure(this.#server.loss));
     if (this.#open !== null && this.#openHits + hits.length > maxBatchHits) this.flush();
     if (this.#open === null && this.#inFlight >= maxBatchesInFlight) {
       return Promise.reject(this.failure(new StoreError('busy', `${this.#inFlight} batches wait for Redis already`)));

@@ -161,13 +161,15 @@ function server(text: string, defaultPort: number, whole: string): Server {
   const db = dbOf(url, whole);
   const port = url.port === '' ? defaultPort : Number(url.port);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  if (host.includes('=')) throw new Error('the Redis URL names a host with = in it, which is another form of address');
   if (host === '' || port === 0) throw new Error(`the Redis URL ${redactedUrl(whole)} names no host or no port`);
   return { host, port, ...userinfo(url, whole), authFile: undefined, db, tls: scheme === 'rediss' };
 }
 
 function parsed(url: string, text: string): URL {
   if (!URL.canParse(url)) {
-    throw new Error(`the Redis URL ${redactedUrl(text)} is not of the form redis://user:password@host:port/db`);
+    // What can't be read may hold a password anywhere.
+    throw new Error('the Redis URL is not of the form redis://user:password@host:port/db');
   }
   const result = new URL(url);
   if (result.search !== '' || result.hash !== '') {
@@ -202,10 +204,10 @@ function userinfo(url: URL, text: string): Login {
   }
 }
 
-/** The URL for logs: everything before an @ is masked, in each address of a list. */
+/** The URL for logs: everything before an @ or after ? and # is masked, in each address of a list. */
 export function redactedUrl(url: string): string {
   return url
     .split(/,(?=rediss?:\/\/)/)
-    .map((one) => one.replace(/^([^@]*?:\/\/)?.*@/s, '$1*****@'))
+    .map((one) => one.replace(/^([^@]*?:\/\/)?.*@/s, '$1*****@').replace(/[?#].*$/s, '?*****'))
     .join(',');
 }

@@ -38,7 +38,7 @@ local function look(key)
   local value = pcall('GET', key)
   if not value then return 0 end
   if type(value) == 'table' then return nil, value.err end
-  if value ~= '0' and not string.find(value, '^-?[1-9]%d*$') then return nil, NO_INTEGER end
+  if #value > 20 or (value ~= '0' and not string.find(value, '^-?[1-9]%d*$')) then return nil, NO_INTEGER end
   return math.max(0, math.min(MAX, tonumber(value)))
 end
 
