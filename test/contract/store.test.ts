@@ -1,11 +1,16 @@
 import { acrossStores } from '../../src/store/across-stores.ts';
+import { breaker } from '../../src/store/breaker.ts';
+import { byUnit } from '../../src/store/by-unit.ts';
+import { failurePolicy } from '../../src/store/failure-policy.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { overLimitCache } from '../../src/store/over-limit-cache.ts';
+import { overload } from '../../src/store/overload.ts';
 import { redisStore } from '../../src/store/redis/redis-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { needsRedis, ownRedis } from '../support/redis.ts';
 import { ownCluster } from '../support/redis-cluster.ts';
 import { ownSentinel } from '../support/redis-sentinel.ts';
+import { NOW_US } from './hit.ts';
 import { type StoreUnderTest, storeContract } from './store.ts';
 
 async function memory(): Promise<StoreUnderTest> {
@@ -99,6 +104,23 @@ async function across(): Promise<StoreUnderTest> {
   };
 }
 
+/** As the service has them around every store: breaker inside, then the failure policy, then the bound on lag. */
+async function guarded(made: Promise<StoreUnderTest>): Promise<StoreUnderTest> {
+  const inner = await made;
+  const broken = breaker(inner.store, { clock: { nowUs: () => NOW_US }, random: () => 0.5 });
+  const policed = failurePolicy(broken, { policy: 'local', localShare: 1 });
+  return { ...inner, store: overload(policed, { lagMs: () => 0, maxLagMs: 1 }) };
+}
+
+async function twoByUnit(): Promise<StoreUnderTest> {
+  const [main, seconds] = [await memory(), await memory()];
+  return {
+    ...main,
+    store: byUnit({ main: main.store, perSecond: seconds.store }),
+    keys: async () => (await main.keys()) + (await seconds.keys()),
+  };
+}
+
 const cannot = { 'counts what is over': 'a key known to be over is answered without counting' } as const;
 const unordered = { 'keeps order': 'a request looks at all stores before it is charged' } as const;
 
@@ -108,7 +130,10 @@ storeContract('two memory stores', across, { cannot: unordered });
 storeContract('two memory stores behind the over-limit cache', () => cached(across()), {
   cannot: { ...cannot, ...unordered },
 });
+storeContract('memory behind breaker, failure policy and overload', () => guarded(memory()));
+storeContract('two memory stores by unit', twoByUnit);
 storeContract('redis', redis, { needs: needsRedis });
 storeContract('redis behind the over-limit cache', () => cached(redis()), { needs: needsRedis, cannot });
+storeContract('redis behind breaker, failure policy and overload', () => guarded(redis()), { needs: needsRedis });
 storeContract('redis behind sentinels', sentinel, { needs: needsRedis });
 storeContract('redis cluster', cluster, { needs: needsRedis, cannot: unordered });
