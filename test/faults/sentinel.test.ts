@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.ts';
+import { forgetfulSentinel } from '../support/forgetful-sentinel.ts';
 import { openLoop } from '../support/load.ts';
-import { needsRedis, type OwnRedis } from '../support/redis.ts';
+import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { type OwnSentinel, ownSentinel } from '../support/redis-sentinel.ts';
 import { ask, type Serving, serving, tally } from './bed.ts';
 import { results } from './results.ts';
@@ -10,6 +11,12 @@ const SOAK = process.env.SOAK === '1';
 const RATE = SOAK ? 500 : 100;
 const DEMOTIONS = SOAK ? 3 : 1;
 const AFTER_PROMOTION_MS = 2_000;
+
+/** How often the server answered READONLY. */
+async function refusals({ client }: OwnRedis): Promise<number> {
+  const stats = String(await client.info('errorstats'));
+  return Number(/errorstat_READONLY:count=(\d+)/.exec(stats)?.[1] ?? 0);
+}
 
 describe('a master behind sentinels that is lost under load', function () {
   this.timeout(180_000);
@@ -88,9 +95,7 @@ describe('a master behind sentinels that is lost under load', function () {
         // A sentinel that has not yet seen the last promotion through refuses.
         await eventually('a failover', () => own.failover().then(() => true));
       });
-      const stats = String(await before.client.info('errorstats'));
-      const refused = Number(/errorstat_READONLY:count=(\d+)/.exec(stats)?.[1] ?? 0);
-      expect(refused, 'calls that the old master refused over an open connection').to.be.above(0);
+      const refused = await refusals(before);
       results('3', `demoted under ${RATE} calls a second, connections open: ${figures}; ${refused} times READONLY`);
     });
   }
@@ -101,5 +106,36 @@ describe('a master behind sentinels that is lost under load', function () {
     });
     const { figures } = await losing('killed', (master) => master.kill());
     results('3', `kill -9 of the master under ${RATE} calls a second: ${figures}`);
+  });
+});
+
+describe('a demoted master whose demotion no watched sentinel tells', function () {
+  this.timeout(60_000);
+  const undo: (() => Promise<void>)[] = [];
+  before(function () {
+    needsRedis(this);
+  });
+  after(async () => {
+    for (const end of undo.reverse()) await end();
+  });
+
+  it('is left when it answers READONLY', async () => {
+    const old = await ownRedis();
+    undo.push(() => old.stop());
+    const next = await ownRedis();
+    undo.push(() => next.stop());
+    const sentinel = await forgetfulSentinel(old.port);
+    undo.push(() => sentinel.close());
+    const { patient, close } = await serving(`m,127.0.0.1:${sentinel.port}`, { REDIS_TYPE: 'SENTINEL' });
+    undo.push(close);
+    const counts = async (): Promise<boolean> => (await ask(patient, 'phase', 'refused')) === 'OK';
+    await eventually('a call counted in the old one', counts);
+    expect(await old.client.keys('*phase_refused_*')).to.have.length(1);
+
+    sentinel.masterPort = next.port;
+    await old.client.replicaof('127.0.0.1', next.port);
+    await eventually('a call counted in the new one', counts);
+    expect(await next.client.keys('*phase_refused_*')).to.have.length(1);
+    expect(await refusals(old)).to.be.above(0);
   });
 });
