@@ -2,9 +2,8 @@ import { CallError, type RlsClient, rlsClient } from '../../src/grpc/client.ts';
 import { type OwnRedis, type OwnRedisOptions, ownRedis } from '../support/redis.ts';
 import { type Service, service } from '../support/service.ts';
 
-/** A weir of its own process, and the Redis it counts in. */
-export interface Bed {
-  readonly redis: OwnRedis;
+/** A weir of its own process, and callers of it. */
+export interface Serving {
   readonly weir: Service;
   /** Waits for an answer for as long as it takes. */
   readonly patient: RlsClient;
@@ -15,10 +14,18 @@ export interface Bed {
   close(): Promise<void>;
 }
 
+/** The same, and the Redis it counts in. */
+export interface Bed extends Serving {
+  readonly redis: OwnRedis;
+}
+
+/** So many that nobody is refused, and few enough for a uint32. */
+const PHASE_LIMIT = 4_000_000_000;
+
 const RULES = {
   'faults.yaml': `domain: faults
 descriptors:
-  - { key: phase, rate_limit: { unit: day, requests_per_unit: 4000000000 } }
+  - { key: phase, rate_limit: { unit: day, requests_per_unit: ${PHASE_LIMIT} } }
   - { key: two, rate_limit: { unit: day, requests_per_unit: 2 } }
   - { key: uncounted, on_store_failure: allow, rate_limit: { unit: day, requests_per_unit: 2 } }
 `,
@@ -26,12 +33,24 @@ descriptors:
 
 export async function bed(options: OwnRedisOptions = {}, env: Readonly<Record<string, string>> = {}): Promise<Bed> {
   const redis = await ownRedis(options);
-  const weir = await service({ rules: RULES, redis: redis.url, env: { USE_PROMETHEUS: 'false', ...env } });
+  const made = await serving(redis.url, env);
+  return {
+    ...made,
+    redis,
+    async close() {
+      await made.close();
+      await redis.stop();
+    },
+  };
+}
+
+/** `redis` is what REDIS_URL shall be. */
+export async function serving(redis: string, env: Readonly<Record<string, string>> = {}): Promise<Serving> {
+  const weir = await service({ rules: RULES, redis, env: { USE_PROMETHEUS: 'false', ...env } });
   const address = `127.0.0.1:${weir.grpcPort}`;
   const patient = rlsClient(address, { timeoutMs: 30_000 });
   const hasty = rlsClient(address, { timeoutMs: 30 });
   return {
-    redis,
     weir,
     patient,
     hasty,
@@ -44,7 +63,6 @@ export async function bed(options: OwnRedisOptions = {}, env: Readonly<Record<st
       patient.close();
       hasty.close();
       await weir.close();
-      await redis.stop();
     },
   };
 }
@@ -54,6 +72,18 @@ export async function ask(client: RlsClient, key: string, value: string): Promis
   try {
     const { overallCode } = await client.check({ domain: 'faults', descriptors: [{ entries: [{ key, value }] }] });
     return overallCode;
+  } catch (error) {
+    if (error instanceof CallError) return String(error.code);
+    throw error;
+  }
+}
+
+/** What each counter stands at after the call; the number of the gRPC status when there is no answer. */
+export async function counts(client: RlsClient, values: readonly string[]): Promise<readonly number[] | string> {
+  const descriptors = values.map((value) => ({ entries: [{ key: 'phase', value }] }));
+  try {
+    const { statuses } = await client.check({ domain: 'faults', descriptors });
+    return statuses.map(({ limitRemaining }) => PHASE_LIMIT - limitRemaining);
   } catch (error) {
     if (error instanceof CallError) return String(error.code);
     throw error;

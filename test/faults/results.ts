@@ -15,6 +15,8 @@ const written = new Map<string, string[]>();
 const TITLES: Readonly<Record<string, string>> = {
   '1': 'Redis stands still (SIGSTOP)',
   '2': 'Redis is killed and comes back (kill -9)',
+  '3': 'A master behind sentinels is lost',
+  '4': 'A cluster: many slots, a lost master, a slot that moves',
   '5': 'Broken answers',
   '7': 'Redis refuses',
 };

@@ -24,12 +24,15 @@ export interface OwnSentinelOptions {
   readonly password?: string;
   /** Of the sentinels. */
   readonly sentinelPassword?: string;
+  /** Sentinels close the connections of a master they demote. With this they don't, as other tools don't. */
+  readonly keepsConnections?: boolean;
 }
 
 const NAME = 'm';
 const REPLICAS = 2;
 
-export async function ownSentinel({ password, sentinelPassword }: OwnSentinelOptions = {}): Promise<OwnSentinel> {
+export async function ownSentinel(wanted: OwnSentinelOptions = {}): Promise<OwnSentinel> {
+  const { password, sentinelPassword, keepsConnections = false } = wanted;
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-sentinel-'));
   const login = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
   const options = {
@@ -59,6 +62,8 @@ export async function ownSentinel({ password, sentinelPassword }: OwnSentinelOpt
       `sentinel monitor ${NAME} 127.0.0.1 ${first.port} 2`,
       `sentinel down-after-milliseconds ${NAME} 500`,
       `sentinel failover-timeout ${NAME} 2000`,
+      // CLIENT KILL becomes a command that takes the same words and does nothing.
+      ...(keepsConnections ? [`sentinel rename-command ${NAME} CLIENT EXISTS`] : []),
       ...(password === undefined ? [] : [`sentinel auth-pass ${NAME} ${password}`]),
       ...(sentinelPassword === undefined
         ? []

@@ -25,16 +25,21 @@ const MOST_SENTINEL_DIAL_MS = 1_000;
 
 /**
  * A client that is not yet connected, never queues what it can't send, and dials for ever. Passwords and certificates
- * in files are read anew before each dial but the first. Throws an Error with a sentence when they can't be read.
+ * in files are read anew before each dial but the first. `named` is told which address a sentinel gave for the dial.
+ * Throws an Error with a sentence when the files can't be read.
  */
-export function redisClient(target: SingleTarget | SentinelTarget, options: RedisClientOptions): Redis {
+export function redisClient(
+  target: SingleTarget | SentinelTarget,
+  options: RedisClientOptions,
+  named: (master: string) => void = () => {},
+): Redis {
   const secrets = secretsOf(target, options);
   const retryMs = (times: number): number => {
     Object.assign(client.options, secrets());
     return pauseMs(times, options.random);
   };
   const client: Redis = new Redis({
-    ...(target.type === 'single' ? target.address : sentinelOptions(target, options, retryMs)),
+    ...(target.type === 'single' ? target.address : sentinelOptions(target, options, retryMs, named)),
     ...secrets(),
     db: target.db,
     connectionName: 'weir',
@@ -64,6 +69,7 @@ function sentinelOptions(
   target: SentinelTarget,
   options: RedisClientOptions,
   retryMs: (times: number) => number,
+  named: (master: string) => void,
 ): Omit<RedisOptions, 'replyMapping'> {
   return {
     sentinels: [...target.sentinels],
@@ -71,6 +77,41 @@ function sentinelOptions(
     role: 'master',
     sentinelRetryStrategy: retryMs,
     sentinelCommandTimeout: dialMs(target, options),
+    // Changes no address. ioredis tells the addresses of sentinels too, and that of the master last.
+    natMap: (address) => {
+      named(address);
+      return null;
+    },
+  };
+}
+
+/** As ioredis writes it for `named`. */
+export function addressOf(host: string, port: string): string {
+  return `${host}:${port}`;
+}
+
+/** A new client of one of the sentinels, in turn, that dials once. */
+export type SentinelDial = (turn: number) => Redis;
+
+/** Throws an Error with a sentence when a file can't be read. */
+export function sentinelDial(target: SentinelTarget, options: RedisClientOptions): SentinelDial {
+  const secrets = secretsOf(target, options);
+  return (turn) => {
+    const { sentinelUsername, sentinelPassword, sentinelTLS } = secrets();
+    const client: Redis = new Redis({
+      ...target.sentinels[turn % target.sentinels.length],
+      username: sentinelUsername,
+      password: sentinelPassword,
+      ...(sentinelTLS === undefined ? {} : { tls: sentinelTLS }),
+      connectTimeout: dialMs(target, options),
+      commandTimeout: dialMs(target, options),
+      retryStrategy: () => null,
+      maxRetriesPerRequest: 0,
+      enableReadyCheck: false,
+      disableClientInfo: true,
+    });
+    // Whoever asks hears it.
+    return client.on('error', () => {});
   };
 }
 

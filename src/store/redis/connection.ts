@@ -24,16 +24,24 @@ export class Connection {
   /** How Redis refused the newest login, when that is why there is no connection. */
   #refusal: StoreError | null = null;
   #readyAtMs = 0;
+  #master: string | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(target: SingleTarget | SentinelTarget, options: ConnectionOptions) {
     this.#options = options;
-    this.#client = redisClient(target, options);
+    this.#client = redisClient(target, options, (master) => {
+      this.#master = master;
+    });
     this.#watch();
   }
 
   get ready(): boolean {
     return this.#client.status === 'ready';
+  }
+
+  /** The address that a sentinel gave for the newest dial. */
+  get master(): string | null {
+    return this.#master;
   }
 
   /** Why it is not ready. */

@@ -4,6 +4,7 @@ import { Connection } from './connection.ts';
 import { unavailable } from './failure.ts';
 import { Lane, type RedisStoreStats } from './lane.ts';
 import type { FullOptions, RedisStore } from './redis-store.ts';
+import { SentinelWatch } from './sentinel-watch.ts';
 import type { SentinelTarget, SingleTarget } from './target.ts';
 
 /** Counts in one Redis, or in the master that sentinels name, over connections that batches use in turn. */
@@ -17,6 +18,7 @@ class PooledStore implements RedisStore {
   readonly stats = redisStats();
   readonly #options: FullOptions;
   readonly #pool: Pool;
+  readonly #watch: SentinelWatch | null;
   readonly #lane: Lane;
   readonly #guarded: Store;
   #stopping: Promise<void> | null = null;
@@ -28,6 +30,8 @@ class PooledStore implements RedisStore {
       this.#lane.ping().catch(() => {});
       options.onConnected?.();
     });
+    this.#watch =
+      target.type === 'sentinel' ? new SentinelWatch(target, options, (address) => this.#pool.leave(address)) : null;
     this.#lane = new Lane(this.#pool, options, this.stats);
     this.#guarded = options.guard?.(this.#lane) ?? this.#lane;
   }
@@ -45,7 +49,9 @@ class PooledStore implements RedisStore {
   }
 
   async start(): Promise<void> {
-    if (this.#stopping === null) this.#pool.dial();
+    if (this.#stopping !== null) return;
+    this.#pool.dial();
+    this.#watch?.start();
   }
 
   stop(): Promise<void> {
@@ -69,6 +75,7 @@ class PooledStore implements RedisStore {
   /** Sends what was collected, waits for what is in flight, then says goodbye. */
   async #finish(): Promise<void> {
     await this.#lane.finish(this.#options.stopTimeoutMs);
+    this.#watch?.stop();
     await this.#pool.close();
   }
 }
@@ -144,6 +151,11 @@ export class Pool {
 
   dial(): void {
     for (const connection of this.#connections) connection.dial();
+  }
+
+  /** Dials anew what leads to a server that is the master no more. */
+  leave(address: string): void {
+    for (const connection of this.#connections) if (connection.master === address) connection.drop();
   }
 
   async close(): Promise<void> {
