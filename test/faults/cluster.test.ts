@@ -42,8 +42,8 @@ describe('a cluster under load', function () {
     return Number(await own.client.get(await keyOf(value)));
   }
 
-  it('answers 10 descriptors on different slots at most twice as late as one', async function () {
-    if (!SOAK) return this.skip();
+  const atFullSize = SOAK ? it : () => {};
+  atFullSize('answers 10 descriptors on different slots at most twice as late as one', async () => {
     const values = Array.from({ length: 10 }, (_, i) => `ratio_${i}`);
     await counts(made.patient, values);
     const keys = await Promise.all(values.map(keyOf));
