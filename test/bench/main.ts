@@ -128,7 +128,7 @@ Made by \`make bench\`. Commit ${run('git', ['rev-parse', '--short', 'HEAD'])}, 
 
 One descriptor, one entry, one hot key. The server is on core 0; h2load (8 connections, 32 streams each) and Redis are on
 core 1. ${CALLS} calls a round after ${WARM_UP_CALLS} of warm-up, ${ROUNDS} alternating rounds, medians. CPU is user and
-system time from /proc. The echo is a grpc-js server that answers constant bytes: no server on grpc-js can cost less.
+system time from /proc. The echo is a grpc-js server that answers constant bytes and does nothing else.
 
 | server | CPU us per call | of the echo | Redis CPU us per call | calls per second on one core |
 |---|---|---|---|---|

@@ -6,6 +6,11 @@ import { isDenied, tellsOver } from '../../src/core/denial.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { hit, NOW_US, used } from '../contract/hit.ts';
+import { LAW_RUNS } from './runs.ts';
+
+function holds<T>(law: fc.IProperty<T> | fc.IAsyncProperty<T>): Promise<void> | undefined {
+  return fc.assert(law as fc.IAsyncProperty<T>, { numRuns: LAW_RUNS });
+}
 
 const counter = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: MAX_HITS - 20, max: MAX_HITS }));
 const cost = fc.oneof(
@@ -25,7 +30,7 @@ const look = (key: string) => hit(key, { cost: 0 });
 
 describe('law of the fixed window', () => {
   it('a counter is an integer from 0 to 2^53-1, whatever was stored', () => {
-    fc.assert(
+    holds(
       fc.property(fc.oneof(counter, fc.integer(), fc.constant(2 ** 63)), cost, (before, n) => {
         const after = usedAfter(before, n);
         expect(Number.isSafeInteger(after) && after >= 0).to.equal(true);
@@ -34,15 +39,15 @@ describe('law of the fixed window', () => {
   });
 
   it('a cost of 0 changes nothing', () => {
-    fc.assert(fc.property(counter, (before) => usedAfter(before, 0) === before));
+    holds(fc.property(counter, (before) => usedAfter(before, 0) === before));
   });
 
   it('a missing counter, a counter of 0 and a negative one are equal', () => {
-    fc.assert(fc.property(cost, fc.integer({ max: -1 }), (n, poison) => usedAfter(poison, n) === usedAfter(0, n)));
+    holds(fc.property(cost, fc.integer({ max: -1 }), (n, poison) => usedAfter(poison, n) === usedAfter(0, n)));
   });
 
   it('n hits of 1 leave what one hit of n leaves', () => {
-    fc.assert(
+    holds(
       fc.property(counter, fc.integer({ min: 0, max: 50 }), (before, n) => {
         let after = before;
         for (let i = 0; i < n; i++) after = usedAfter(after, 1);
@@ -53,12 +58,12 @@ describe('law of the fixed window', () => {
 
   it('what was charged below the top is given back exactly', () => {
     const n = fc.integer({ min: 0, max: 1_000_000 });
-    fc.assert(fc.property(n, n, (before, c) => usedAfter(usedAfter(before, c), -c) === before));
+    holds(fc.property(n, n, (before, c) => usedAfter(usedAfter(before, c), -c) === before));
   });
 
   it('stop_when_over changes nothing unless the request is refused, and then charges only what goes over', () => {
     const one = fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 6 }), fc.nat(5), refuses);
-    fc.assert(
+    holds(
       fc.property(fc.array(one, { maxLength: 5 }), (all) => {
         const hits = all.map(([, n, limit, how]) => hit('k', { cost: n, limit, refuses: how }));
         const before = all.map(([b]) => b);
@@ -73,7 +78,7 @@ describe('law of the fixed window', () => {
   });
 
   it('only_if_admitted tells every hit over as always does, and charges all hits or none but refunds', async () => {
-    await fc.assert(
+    await holds(
       fc.asyncProperty(fc.array(manyHits, { minLength: 1, maxLength: 6 }), async (requests) => {
         const careful = memoryStore({ maxKeys: 100 });
         for (const hits of requests) {
@@ -107,7 +112,7 @@ describe('law of the fixed window', () => {
 
   it('no window admits more than its limit, whatever comes in whatever order', async () => {
     const request = fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 3 });
-    await fc.assert(
+    await holds(
       fc.asyncProperty(fc.array(request, { maxLength: 30 }), fc.nat(12), async (requests, limit) => {
         const store = memoryStore({ maxKeys: 100 });
         let admitted = 0;

@@ -9,6 +9,7 @@ import { type RedisStore, redisStore } from '../../src/store/redis/redis-store.t
 import { HOUR_US, hit, NOW_US, used } from '../contract/hit.ts';
 import { eventually } from '../support/eventually.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
+import { LAW_RUNS } from './runs.ts';
 
 const edge = fc.constantFrom(MAX_HITS, MAX_HITS - 1, MAX_HITS - 2, 2 ** 52, 2 ** 52 + 1, 2 ** 32);
 const cost = fc.oneof(
@@ -70,7 +71,7 @@ describe('law of parity: TypeScript and Lua count alike', function () {
         };
         expect(await answers(redis)).to.deep.equal(await answers(memory));
       }),
-      { numRuns: 1_000 },
+      { numRuns: LAW_RUNS },
     );
   });
 
@@ -86,7 +87,7 @@ describe('law of parity: TypeScript and Lua count alike', function () {
         const [again] = used(await redis.take([hit(key, { cost: 0 })], 'always', NOW_US));
         expect(again).to.equal(reading);
       }),
-      { numRuns: 300 },
+      { numRuns: Math.ceil(LAW_RUNS / 3) },
     );
   });
 });
