@@ -23,7 +23,7 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Rules lie below `..data` as Kubernetes mounts a ConfigMap, and `swap` replaces them at once. */
   readonly configMap?: boolean;
-  /** `open`: started as soon as GET /livez answers, for a service that cannot be healthy yet. Default `healthy`. */
+  /** `open`: started as soon as it has read its rules, for a service that cannot be healthy yet. Default `healthy`. */
   readonly until?: 'healthy' | 'open';
 }
 
@@ -48,7 +48,16 @@ export interface Service {
   close(): Promise<void>;
 }
 
-const PROBES = { healthy: '/healthcheck', open: '/livez' } as const;
+/** A path, and what its answer must be. */
+interface Probe {
+  readonly path: string;
+  readonly isUp: (status: number, body: string) => boolean;
+}
+
+const PROBES: Readonly<Record<'healthy' | 'open', Probe>> = {
+  healthy: { path: '/healthcheck', isUp: (status) => status === 200 },
+  open: { path: '/readyz', isUp: (_status, body) => (JSON.parse(body) as { rules: string }).rules !== 'waiting' },
+};
 
 /** Starts the service under test and resolves when GET /healthcheck answers 200, or whatever `until` says. */
 export async function service(options: ServiceOptions): Promise<Service> {
@@ -90,8 +99,8 @@ export async function service(options: ServiceOptions): Promise<Service> {
     ...options.env,
   };
   const removeFiles = () => rm(root, { recursive: true, force: true });
-  const probe = `http://127.0.0.1:${ports.http}${PROBES[options.until ?? 'healthy']}`;
-  let running = await launch(env, probe).catch(async (error: unknown) => {
+  const probe = PROBES[options.until ?? 'healthy'];
+  let running = await launch(env, ports.http, probe).catch(async (error: unknown) => {
     await removeFiles();
     throw error;
   });
@@ -105,7 +114,7 @@ export async function service(options: ServiceOptions): Promise<Service> {
     swap,
     kill: () => running.kill(),
     async start() {
-      running = await launch(env, probe);
+      running = await launch(env, ports.http, probe);
     },
     stop: () => running.stop(),
     async close() {
@@ -115,7 +124,7 @@ export async function service(options: ServiceOptions): Promise<Service> {
   };
 }
 
-async function launch(env: Record<string, string>, probe: string): Promise<OwnProcess> {
+async function launch(env: Record<string, string>, port: number, { path, isUp }: Probe): Promise<OwnProcess> {
   // `exec` keeps the pid: signals go to the service, not to a shell around it.
   const child = await ownProcess({
     name: 'service under test',
@@ -126,12 +135,11 @@ async function launch(env: Record<string, string>, probe: string): Promise<OwnPr
   });
   try {
     await eventually(
-      `GET ${probe} to answer 200`,
+      `GET ${path} to say that it is up`,
       async () => {
         if (!child.running()) return 'ended';
-        const answer = await fetch(probe);
-        await answer.arrayBuffer();
-        return answer.status === 200 ? 'there' : undefined;
+        const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+        return isUp(answer.status, await answer.text()) ? 'there' : undefined;
       },
       START_DEADLINE_MS,
     );
