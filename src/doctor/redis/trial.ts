@@ -69,10 +69,10 @@ function failed(name: string, who: string, error: unknown): Finding {
   const message = error instanceof Error ? error.message : String(error);
   // What is not known by its first word may hold a key, but no password: the login is over.
   const says = `${who} does not run the counting script: ${message}${told === '' ? '' : ` (${told.slice(0, 200)})`}`;
-  return fail(name, says, TODO[word] ?? 'see the log of Redis');
+  return fail(name, says, WHAT_TO_DO[word] ?? 'see the log of Redis');
 }
 
-const TODO: Readonly<Record<string, string>> = {
+const WHAT_TO_DO: Readonly<Record<string, string>> = {
   READONLY: 'put the address of the master into REDIS_URL, or use REDIS_TYPE=sentinel',
   OOM: 'raise maxmemory, or give weir a Redis of its own',
   MISCONF: 'let Redis save again (disk, rights), or set stop-writes-on-bgsave-error no',
