@@ -1,4 +1,4 @@
-import { type ChannelCredentials, Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { serviceNamed } from './protos.ts';
 import { SHOULD_RATE_LIMIT } from './should-rate-limit.ts';
 
@@ -60,15 +60,13 @@ export interface RlsClient {
 export interface RlsClientOptions {
   /** After that the call is DEADLINE_EXCEEDED. */
   readonly timeoutMs: number;
-  /** Plain text when absent. */
-  readonly tls?: ChannelCredentials;
 }
 
 /** Asks a rate limit service. `address` is `host:port`. */
-export function rlsClient(address: string, { timeoutMs, tls }: RlsClientOptions): RlsClient {
+export function rlsClient(address: string, { timeoutMs }: RlsClientOptions): RlsClient {
   const { requestSerialize, responseDeserialize } = serviceNamed('envoy.service.ratelimit.v3.RateLimitService')
     .ShouldRateLimit!;
-  const client = new Client(address, tls ?? credentials.createInsecure());
+  const client = new Client(address, credentials.createInsecure());
   return {
     check: (request) =>
       new Promise((resolve, reject) => {
