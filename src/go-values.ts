@@ -68,3 +68,23 @@ export function hostAndPort(text: string): { readonly host: string; readonly por
   if (!parts || port > 65_535) throw new Error('expected host:port or :port');
   return { host: parts[1] ?? parts[2] ?? '', port };
 }
+
+/** `a,b,c`; blanks around a word and empty words are left out. */
+export function goList(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+}
+
+/** `k:v,k2:v2` with `:` between. A value may hold that sign. */
+export function pairs(between: ':' | '='): (text: string) => Readonly<Record<string, string>> {
+  return (text) =>
+    Object.fromEntries(
+      goList(text).map((pair) => {
+        const at = pair.indexOf(between);
+        if (at < 1) throw new Error(`expected key${between}value,key${between}value`);
+        return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
+      }),
+    );
+}
