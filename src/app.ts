@@ -17,8 +17,10 @@ import { parts } from './parts.ts';
 import { fileSource } from './rules/file-source.ts';
 import { type RulesLoader, rulesLoader } from './rules/loader.ts';
 import { formatProblem } from './rules/problem.ts';
+import { rulesOverXds } from './rules-over-xds.ts';
 import { rulesPlace } from './rules-place.ts';
 import type { ReadSettings, Settings } from './settings.ts';
+import { fieldMapper, sinks } from './sinks.ts';
 import { type Log, log } from './telemetry/log.ts';
 import { type Metrics, metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
@@ -45,13 +47,20 @@ export function app(read: ReadSettings): App {
   const { settings } = read;
   const clock = systemClock();
   const told = log({ level: settings.logLevel, format: settings.logFormat, formatProblem });
-  const measured = metrics({ ...settings, version: VERSION });
+  const measured = metrics({
+    ...settings,
+    version: VERSION,
+    mapper: fieldMapper(settings.prometheusMapper, told),
+    onConflict: (name) => told.trouble('mapping', 'two kinds of metrics are mapped to one name', { name }),
+  });
+  const receivers = sinks(read, measured, told);
   const history = rulesHistory(clock);
   let healthy = false;
   const tellHealth = (): void => doors.grpcHealth.set(healthy && history.state() === 'loaded');
   const observer = observers([measured, told, historian(history, () => void doctor.refresh().then(tellHealth))]);
   const place = rulesPlace(read);
-  const loader = rulesLoader({ source: fileSource(place.files), mergeDomains: settings.mergeDomains, observer });
+  const source = place.files === null ? rulesOverXds(settings, measured, told) : fileSource(place.files);
+  const loader = rulesLoader({ source, mergeDomains: settings.mergeDomains, observer });
   const counted = counting(settings, measured, told);
   const decider = deciderOf(settings, loader, counted, clock, observer);
   measured.read({ inFlight: decider.inFlight, storeKind: counted.kind });
@@ -66,7 +75,7 @@ export function app(read: ReadSettings): App {
   });
 
   const { grpc, http } = doors;
-  const everything = parts([...counted.parts, ...Object.values(http), grpc, loader, doctor], {
+  const everything = parts([...receivers, ...counted.parts, ...Object.values(http), grpc, loader, doctor], {
     stopTimeoutMs: settings.drainTimeoutMs + CLOSE_TIMEOUT_MS,
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
   });
@@ -197,7 +206,7 @@ function doorsOf(settings: Settings, { decider, doctor, history, measured, told,
       onError: onBug,
     }),
   };
-  if (settings.usePrometheus) {
+  if (settings.usePrometheus && !settings.disableStats) {
     const routes = { [settings.prometheusPath]: expositionHandler(measured.fieldRegistry) };
     http.prometheus = httpServer({ name: 'prometheus', ...settings.prometheusAddr, routes, onError: onBug });
   }

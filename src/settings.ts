@@ -1,7 +1,17 @@
 import { parseArgs } from 'node:util';
 import { REQUEST_BOUNDS } from './core/request.ts';
 import { NOT_YET, WITHOUT_EFFECT } from './go-names.ts';
-import { goBoolean, goDurationMs, hostAndPort, integerBetween, numberBetween, oneOf } from './go-values.ts';
+import {
+  goBoolean,
+  goDurationMs,
+  goList,
+  hostAndPort,
+  integerBetween,
+  numberBetween,
+  oneOf,
+  pairs,
+} from './go-values.ts';
+import { type MogrifierSetting, readMogrifiers } from './mogrifiers.ts';
 
 /** One knob. The flag is the environment name in lower case with dashes. */
 interface Setting<T> {
@@ -366,6 +376,37 @@ export const SETTINGS = {
       'Metric keys that callers can make in a domain; the rest is key1="_other".',
     ),
   }),
+  ...inGroup('Metrics sinks', {
+    disableStats: bool('DISABLE_STATS', false, 'No PROMETHEUS_ADDR and no statsd, whatever else is set.'),
+    extraTags: setting(
+      'EXTRA_TAGS',
+      'k:v,k:v',
+      '',
+      pairs(':'),
+      'On every metric: labels for Prometheus, tags for statsd.',
+    ),
+    prometheusMapper: path(
+      'PROMETHEUS_MAPPER_YAML',
+      'Mapping file of statsd_exporter: how PROMETHEUS_ADDR names what the Go service tells too.',
+    ),
+    responseTimeAsMs: bool(
+      'PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS',
+      false,
+      'On PROMETHEUS_ADDR, without a mapping file: milliseconds under the name that says seconds.',
+    ),
+    useStatsd: bool('USE_STATSD', false, 'Send metrics to a statsd over TCP.'),
+    useDogStatsd: bool('USE_DOG_STATSD', false, 'Send metrics to a DogStatsD over UDP.'),
+    statsdHost: setting('STATSD_HOST', 'address', 'localhost', text, 'Where both are.'),
+    statsdPort: setting('STATSD_PORT', 'port', '8125', integerBetween(1, 65_535), 'Their port.'),
+    statsFlushMs: setting('STATS_FLUSH_INTERVAL', 'duration', '10s', atLeastOneMs, 'How often they are told.'),
+    dogStatsdMogrifiers: setting(
+      'USE_DOG_STATSD_MOGRIFIERS',
+      'A,B',
+      '',
+      goList,
+      'Rewrites of DogStatsD names: the first of DOG_STATSD_MOGRIFIER_A_PATTERN, ... that fits gives _A_NAME and _A_TAGS.',
+    ),
+  }),
   ...inGroup('Stopping', {
     drainDelayMs: duration('DRAIN_DELAY', '0s', 'Between saying NOT_SERVING and refusing new calls.'),
     drainTimeoutMs: duration('DRAIN_TIMEOUT', '25s', 'How long calls in flight may take to finish.'),
@@ -379,6 +420,7 @@ export type SettingSource = 'flag' | 'environment' | 'default';
 export interface ReadSettings {
   readonly settings: Settings;
   readonly sources: Readonly<Record<keyof Table, SettingSource>>;
+  readonly mogrifiers: readonly MogrifierSetting[];
   /** Names of the Go service's environment that were set and have no effect here. */
   readonly ignored: readonly string[];
 }
@@ -420,10 +462,13 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
   for (const [name, { asks, why }] of Object.entries(NOT_YET)) {
     if (env[name] && asks(env[name])) wrong.push(`${name}: ${why}`);
   }
+  const keys = (values as { readonly dogStatsdMogrifiers?: readonly string[] }).dogStatsdMogrifiers ?? [];
+  const mogrifiers = readMogrifiers(keys, env, wrong);
   if (wrong.length > 0) throw new SettingsError(wrong);
   return {
     settings: Object.freeze(values) as unknown as Settings,
     sources: sources as Record<keyof Table, SettingSource>,
+    mogrifiers,
     ignored: WITHOUT_EFFECT.filter((name) => env[name] !== undefined && env[name] !== ''),
   };
 }

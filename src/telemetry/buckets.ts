@@ -3,12 +3,13 @@ export interface Buckets {
   readonly bounds: readonly number[];
   /** One more than `bounds`: the last is for what lies above them all. Not cumulative. */
   readonly counts: Float64Array;
-  sum: number;
+  /** What the values of each add up to. */
+  readonly sums: Float64Array;
 }
 
 /** `bounds` ascend; a value equal to a bound belongs to it. */
 export function buckets(bounds: readonly number[]): Buckets {
-  return { bounds, counts: new Float64Array(bounds.length + 1), sum: 0 };
+  return { bounds, counts: new Float64Array(bounds.length + 1), sums: new Float64Array(bounds.length + 1) };
 }
 
 export function observe(into: Buckets, value: number): void {
@@ -16,7 +17,11 @@ export function observe(into: Buckets, value: number): void {
   let at = 0;
   while (at < bounds.length && value > bounds[at]!) at++;
   into.counts[at]!++;
-  into.sum += value;
+  into.sums[at]! += value;
+}
+
+export function total(numbers: Float64Array): number {
+  return numbers.reduce((sum, each) => sum + each, 0);
 }
 
 /** Microseconds: 50 us to 10 s, fine where a decision should be, with the default bounds of Prometheus among them. */

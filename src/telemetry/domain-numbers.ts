@@ -1,10 +1,12 @@
 import type { Tally } from '../core/tally.ts';
-import { type RuleLabels, ruleLabels } from './labels.ts';
+import { type RuleLabels, ruleLabels, statName } from './labels.ts';
 
 /** What is counted under one metric key. */
 export interface Slot extends Tally {
   readonly key: string;
   readonly labels: RuleLabels;
+  /** The key as a part of a statsd name. */
+  readonly statName: string;
   totalHits: number;
   /** The key of a rule as it is written; such slots are outside the bound. */
   fixed: boolean;
@@ -86,6 +88,7 @@ function slot(key: string, fixed: boolean): Slot {
   return {
     key,
     labels: ruleLabels(key),
+    statName: statName(key),
     totalHits: 0,
     overLimit: 0,
     nearLimit: 0,

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import type { Buckets } from './buckets.ts';
+import { type Buckets, total } from './buckets.ts';
 import type { FamilyRow } from './families.ts';
 
 export type Labels = { readonly [name: string]: string };
@@ -15,7 +15,7 @@ export interface Sample {
 export interface Family {
   readonly name: string;
   readonly help: string;
-  readonly type: FamilyRow['type'];
+  readonly type: FamilyRow['type'] | 'summary';
   readonly aggregator: 'sum';
   readonly values: readonly Sample[];
 }
@@ -67,7 +67,7 @@ export function histogram(name: string, from: Buckets, divisor: number, labels: 
     const le = bound === undefined ? '+Inf' : String(bound / divisor);
     samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le }, value: below });
   });
-  samples.push({ metricName: `${name}_sum`, labels, value: from.sum / divisor });
+  samples.push({ metricName: `${name}_sum`, labels, value: total(from.sums) / divisor });
   samples.push({ metricName: `${name}_count`, labels, value: below });
   return samples;
 }

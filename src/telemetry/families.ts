@@ -159,7 +159,28 @@ export const FAMILIES = {
   ),
   rules: weir('ratelimit_rules', 'gauge', [], 'Rules in the set that is live'),
   rulesProblems: weir('ratelimit_rules_problems', 'gauge', [], 'Problems in the newest rule set; 0 when it is live'),
+  xdsConnected: weir('ratelimit_xds_connected', 'gauge', [], '1 while a stream to the control plane stands'),
+  xdsConnects: weir('ratelimit_xds_connects_total', 'counter', [], 'Streams to the control plane that stood'),
+  xdsResponses: weir(
+    'ratelimit_xds_responses_total',
+    'counter',
+    ['answer'],
+    'Sets of rules from the control plane by answer: ack, nack',
+  ),
+  xdsAccepted: weir(
+    'ratelimit_xds_accepted_timestamp_seconds',
+    'gauge',
+    [],
+    'When a set from the control plane was accepted last; 0 before the first',
+  ),
   bugs: weir('ratelimit_bugs_total', 'counter', [], 'Requests that met a defect of weir and were answered INTERNAL'),
+  sinkLines: weir('weir_sink_lines_total', 'counter', ['sink'], 'Lines sent to statsd or dogstatsd'),
+  sinkLostLines: weir(
+    'weir_sink_lost_lines_total',
+    'counter',
+    ['sink'],
+    'Lines that were on their way to statsd or dogstatsd when the way broke',
+  ),
   storeInfo: weir('weir_store_info', 'gauge', ['kind'], '1 for the store that counts: memory, redis'),
   buildInfo: weir('weir_build_info', 'gauge', ['version'], '1 for the version that runs'),
 } as const satisfies Record<string, FamilyRow>;

@@ -11,6 +11,11 @@ export function sanitised(metricKey: string): string {
     .replace(IPV4, (address) => address.replaceAll('.', '_'));
 }
 
+/** A metric key on a statsd line, which a control character, such as the end of a line, would break. */
+export function statName(metricKey: string): string {
+  return sanitised(metricKey).replace(/\p{Cc}/gu, '_');
+}
+
 /** Splits a metric key at its dots, as the field's statsd mapping does; levels from the third on are summed in. */
 export function ruleLabels(metricKey: string): RuleLabels {
   const [domain = '', key1 = '', key2 = ''] = sanitised(metricKey).split('.', 3);
@@ -20,4 +25,10 @@ export function ruleLabels(metricKey: string): RuleLabels {
 /** Name of a series that the statsd mapping does not know: the whole key goes into the name. */
 export function unmappedName(metricKey: string, stat: string): string {
   return `ratelimit_service_rate_limit_${sanitised(metricKey)}_${stat}`.replace(/[^a-zA-Z0-9_]/gu, '_');
+}
+
+/** EXTRA_TAGS as labels: a name that Prometheus would refuse is told with underscores. */
+export function tagLabels(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const labels = Object.entries(tags).map(([key, value]) => [key.replace(/\W/g, '_').replace(/^(?=\d)/, '_'), value]);
+  return Object.fromEntries(labels);
 }

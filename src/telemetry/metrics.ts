@@ -6,9 +6,13 @@ import { addToTally, metered } from '../core/tally.ts';
 import { BATCH_BOUNDS, type Buckets, buckets, observe, TIME_BOUNDS_US } from './buckets.ts';
 import { type DomainNumbers, domainNumbers, fixedSlot, retire, type Slot, varyingSlot } from './domain-numbers.ts';
 import { Exposition } from './exposition.ts';
-import { FAMILIES } from './families.ts';
+import { fieldFamilies } from './field-families.ts';
+import { tagLabels } from './labels.ts';
+import { boundsUs } from './mapping/mapped-families.ts';
+import type { Mapper } from './mapping/mapper.ts';
 import { type Numbers, scrape } from './scrape.ts';
 import type { Sources } from './sources.ts';
+import { type Stat, stats } from './stats.ts';
 
 export interface MetricsOptions {
   /** NEAR_LIMIT_RATIO: hits above this part of a limit are near it. */
@@ -18,6 +22,13 @@ export interface MetricsOptions {
   readonly version?: string;
   /** Node's own metrics: memory, event loop, garbage collection. Default true. */
   readonly process?: boolean;
+  /** EXTRA_TAGS: on every series. */
+  readonly extraTags?: Readonly<Record<string, string>>;
+  /** How the field registry names what it tells. Default: as the Go service does by itself. */
+  readonly mapper?: Mapper | null;
+  readonly responseTimeAsMs?: boolean;
+  /** The mapper gives one name to stats of two kinds, and one is left out. */
+  readonly onConflict?: (name: string) => void;
 }
 
 export interface Metrics extends Observer {
@@ -28,6 +39,8 @@ export interface Metrics extends Observer {
    * the Go service tells of it.
    */
   readonly fieldRegistry: Registry;
+  /** What the Go service tells too, under its statsd names, as of now. */
+  stats(): Iterable<Stat>;
   /** A gRPC call was answered, whatever the answer. `method` is the bare name, such as ShouldRateLimit. */
   called(method: string, tookUs: number): void;
   /** One batch came back from the store. */
@@ -45,12 +58,6 @@ const MAX_RETIRED_DOMAINS = 100;
 /** Methods come from the services that are registered, so this is never met. */
 const MAX_METHODS = 64;
 
-const OWN_AND_PER_DOMAIN: ReadonlySet<string> = new Set(
-  Object.values(FAMILIES)
-    .filter(({ origin, labels }) => origin === 'weir' && (labels as readonly string[]).includes('domain'))
-    .map(({ name }) => name),
-);
-
 /**
  * Counts what happened in plain numbers; prom-client sees them only when somebody scrapes.
  *
@@ -58,7 +65,10 @@ const OWN_AND_PER_DOMAIN: ReadonlySet<string> = new Set(
  * `maxSeriesPerDomain`, and all domains without rules are one, `_unknown`.
  */
 export function metrics(options: MetricsOptions): Metrics {
-  const { nearLimitRatio, maxSeriesPerDomain = 1000, version = '' } = options;
+  const { nearLimitRatio, maxSeriesPerDomain = 1000, version = '', mapper = null } = options;
+  const tags = tagLabels(options.extraTags ?? {});
+  const timeBoundsUs = [...new Set([...TIME_BOUNDS_US, ...(mapper === null ? [] : boundsUs(mapper))])];
+  timeBoundsUs.sort((a, b) => a - b);
   const domains = new Map<string, DomainNumbers>();
   const retired = new Map<string, DomainNumbers>();
   const unknown = domainNumbers('_unknown');
@@ -156,6 +166,12 @@ export function metrics(options: MetricsOptions): Metrics {
   const families = () => scrape(numbers, everyDomain());
   const process = new Registry();
   if (options.process ?? true) collectDefaultMetrics({ register: process });
+  const registry = new Exposition(families, process);
+  registry.setDefaultLabels(tags);
+  const { responseTimeAsMs = false, onConflict = () => {} } = options;
+  const field = () => fieldFamilies(numbers, everyDomain(), { mapper, responseTimeAsMs, tags, onConflict });
+  const fieldRegistry = new Exposition(field, process);
+  fieldRegistry.setDefaultLabels(tags);
 
   return {
     decided,
@@ -202,7 +218,7 @@ export function metrics(options: MetricsOptions): Metrics {
       let times = methods.get(method);
       if (times === undefined) {
         if (methods.size >= MAX_METHODS) return;
-        times = buckets(TIME_BOUNDS_US);
+        times = buckets(timeBoundsUs);
         methods.set(method, times);
       }
       observe(times, tookUs);
@@ -221,7 +237,8 @@ export function metrics(options: MetricsOptions): Metrics {
     read(sources) {
       numbers.sources = { ...numbers.sources, ...sources };
     },
-    registry: new Exposition(families, process),
-    fieldRegistry: new Exposition(() => families().filter(({ name }) => !OWN_AND_PER_DOMAIN.has(name)), process),
+    registry,
+    fieldRegistry,
+    stats: () => stats(numbers, everyDomain()),
   };
 }

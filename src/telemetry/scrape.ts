@@ -1,11 +1,11 @@
 import type { StoreErrorCode } from '../core/ports.ts';
 import type { Ruleset } from '../core/ruleset.ts';
-import type { Buckets } from './buckets.ts';
+import { type Buckets, total } from './buckets.ts';
 import type { DomainNumbers, Slot } from './domain-numbers.ts';
 import { counted, type Family, family, gauged, histogram, type Sample, summed } from './exposition.ts';
 import { FAMILIES, type FamilyRow } from './families.ts';
 import { unmappedName } from './labels.ts';
-import type { BreakerNumbers, LocalCacheNumbers, RedisNumbers, Sources } from './sources.ts';
+import type { BreakerNumbers, LocalCacheNumbers, RedisNumbers, SinkNumbers, Sources, XdsNumbers } from './sources.ts';
 
 /** What is counted beside the domains. */
 export interface Numbers {
@@ -35,8 +35,17 @@ const RULE_STATS: readonly RuleStat[] = ['totalHits', 'overLimit', 'nearLimit', 
 const US_PER_SECOND = 1e6;
 
 /** Everything there is to tell, as of now. Two keys that sanitising makes equal become one series, their sum. */
-export function scrape(numbers: Numbers, domains: readonly DomainNumbers[]): Family[] {
-  return [...ruleFamilies(domains), ...domainFamilies(domains), ...callFamilies(numbers), ...stateFamilies(numbers)];
+export function scrape(
+  numbers: Numbers,
+  domains: readonly DomainNumbers[],
+  responseTimeDivisor: number = US_PER_SECOND,
+): Family[] {
+  return [
+    ...ruleFamilies(domains),
+    ...domainFamilies(domains),
+    ...callFamilies(numbers, responseTimeDivisor),
+    ...stateFamilies(numbers),
+  ];
 }
 
 function ruleFamilies(domains: readonly DomainNumbers[]): Family[] {
@@ -69,14 +78,14 @@ function domainFamilies(domains: readonly DomainNumbers[]): Family[] {
   return [family(FAMILIES.decisions, summed(decisions)), family(FAMILIES.refundedHits, summed(refunds))];
 }
 
-function callFamilies(numbers: Numbers): Family[] {
+function callFamilies(numbers: Numbers, responseTimeDivisor: number): Family[] {
   const { totalRequests, responseTime } = FAMILIES;
   const requests: Sample[] = [];
   const times: Sample[] = [];
   for (const [method, from] of numbers.methods) {
     const labels = { grpc_method: method };
-    requests.push({ value: from.counts.reduce((sum, count) => sum + count, 0), labels });
-    times.push(...histogram(responseTime.name, from, US_PER_SECOND, labels));
+    requests.push({ value: total(from.counts), labels });
+    times.push(...histogram(responseTime.name, from, responseTimeDivisor, labels));
   }
   const errors = summed([
     { labels: { err_type: 'redis_error' }, value: numbers.redisErrors },
@@ -127,8 +136,29 @@ function stateFamilies(numbers: Numbers): Family[] {
     gauged(FAMILIES.buildInfo, 1, { version: numbers.version }),
     ...(sources.storeKind === undefined ? [] : [gauged(FAMILIES.storeInfo, 1, { kind: sources.storeKind })]),
     ...(sources.redis === undefined ? [] : redisFamilies(sources.redis())),
+    ...(sources.xds === undefined ? [] : xdsFamilies(sources.xds())),
     ...(sources.breakers === undefined ? [] : breakerFamilies(sources.breakers())),
     ...(sources.localCache === undefined ? [] : cacheFamilies(sources.localCache())),
+    ...(sources.sinks === undefined ? [] : sinkFamilies(sources.sinks())),
+  ];
+}
+
+function sinkFamilies(all: readonly SinkNumbers[]): Family[] {
+  const each = (number: 'sent' | 'lost'): Sample[] =>
+    all.map((it) => ({ labels: { sink: it.name }, value: it[number] }));
+  return [family(FAMILIES.sinkLines, each('sent')), family(FAMILIES.sinkLostLines, each('lost'))];
+}
+
+function xdsFamilies({ connected, connects, accepted, refused, acceptedAtMs }: XdsNumbers): Family[] {
+  const answers = [
+    { labels: { answer: 'ack' }, value: accepted },
+    { labels: { answer: 'nack' }, value: refused },
+  ];
+  return [
+    gauged(FAMILIES.xdsConnected, connected ? 1 : 0),
+    counted(FAMILIES.xdsConnects, connects),
+    family(FAMILIES.xdsResponses, answers),
+    gauged(FAMILIES.xdsAccepted, acceptedAtMs / 1_000),
   ];
 }
 

@@ -5,6 +5,28 @@ export interface Sources {
   readonly storeKind?: string;
   readonly redis?: () => readonly RedisNumbers[];
   readonly breakers?: () => BreakerNumbers;
+  readonly xds?: () => XdsNumbers;
+  readonly sinks?: () => readonly SinkNumbers[];
+}
+
+/** Of one receiver that numbers are sent to. */
+export interface SinkNumbers {
+  /** `statsd` or `dogstatsd`. */
+  readonly name: string;
+  /** Lines that were handed to the system. */
+  readonly sent: number;
+  /** Lines that were on their way when they could not be. */
+  readonly lost: number;
+}
+
+/** Of rules that come from a control plane. */
+export interface XdsNumbers {
+  readonly connected: boolean;
+  readonly connects: number;
+  readonly accepted: number;
+  readonly refused: number;
+  /** Milliseconds since the epoch; 0 before the first. */
+  readonly acceptedAtMs: number;
 }
 
 export interface BreakerNumbers {

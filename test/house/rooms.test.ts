@@ -20,6 +20,7 @@ const EVERY_ROOM = [
   'wire',
   'grpc',
   'http',
+  'xds',
   'settings',
 ];
 
@@ -30,9 +31,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   rules: { rooms: ['core'], packages: ['yaml', 'chokidar'] },
   store: { rooms: ['core'], packages: [] },
   'store/redis': { rooms: ['core', 'store'], packages: ['ioredis'] },
-  telemetry: { rooms: ['core'], packages: ['prom-client', 'pino', 'pino-pretty', '@opentelemetry/'] },
+  telemetry: { rooms: ['core'], packages: ['prom-client', 'pino', 'pino-pretty', 're2js', 'yaml', '@opentelemetry/'] },
   wire: { rooms: [], packages: [] },
   grpc: { rooms: ['core', 'wire', 'type limiter'], packages: ['@grpc/', 'grpc-health-check'] },
+  xds: { rooms: ['core', 'rules', 'grpc/protos'], packages: ['@grpc/'] },
   http: { rooms: ['core', 'wire', 'type limiter'], packages: [] },
   settings: { rooms: ['core'], packages: [] },
   clock: { rooms: ['core'], packages: [] },
@@ -53,7 +55,10 @@ const LODGERS: Readonly<Record<string, string>> = {
   counting: 'app',
   guard: 'app',
   'loop-lag': 'app',
+  mogrifiers: 'settings',
+  'rules-over-xds': 'app',
   'rules-place': 'app',
+  sinks: 'app',
 };
 
 /** `src/store/redis/batch.ts` -> `store/redis` */

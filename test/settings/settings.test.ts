@@ -214,8 +214,8 @@ describe('settings and the names of the Go service', () => {
   });
 
   it('tell those that are set and have no effect, unless they are empty, and refuse none', () => {
-    const env = { USE_STATSD: 'false', TRACING_ENABLED: 'nonsense', GRPC_UDS: '', PORT: '1', PATH: '/bin' };
-    expect(read([], env).ignored).to.have.members(['USE_STATSD', 'TRACING_ENABLED']);
+    const env = { MEMCACHE_SRV: 'x', TRACING_ENABLED: 'nonsense', GRPC_UDS: '', PORT: '1', PATH: '/bin' };
+    expect(read([], env).ignored).to.have.members(['MEMCACHE_SRV', 'TRACING_ENABLED']);
   });
 
   it('leave alone what else is in the environment', () => {
@@ -234,6 +234,16 @@ describe('settings and the names of the Go service', () => {
       USE_PROMETHEUS: 'false',
       PROMETHEUS_ADDR: ':9090',
       PROMETHEUS_PATH: '/metrics',
+      PROMETHEUS_MAPPER_YAML: '',
+      PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS: 'false',
+      DISABLE_STATS: 'false',
+      EXTRA_TAGS: '',
+      STATSD_HOST: 'localhost',
+      STATSD_PORT: '8125',
+      STATS_FLUSH_INTERVAL: '10s',
+      USE_DOG_STATSD: 'false',
+      USE_DOG_STATSD_MOGRIFIERS: '',
+      USE_STATSD: 'true',
       RUNTIME_ROOT: '/srv/runtime_data/current',
       RUNTIME_SUBDIRECTORY: '',
       RUNTIME_APPDIRECTORY: 'config',
@@ -276,6 +286,7 @@ describe('settings and the names of the Go service', () => {
     const shared = FIELD_NAMES.filter((name) => NAMES.includes(name));
     expect(shared.filter((name) => ours[name] !== theirs[name])).to.have.members([
       ...['BACKEND_TYPE', 'REDIS_URL', 'REDIS_TYPE', 'REDIS_SOCKET_TYPE', 'REDIS_POOL_SIZE', 'LOG_LEVEL', 'LOG_FORMAT'],
+      'USE_STATSD',
       ...['REDIS_PERSECOND_URL', 'REDIS_PERSECOND_TYPE', 'REDIS_PERSECOND_SOCKET_TYPE', 'REDIS_PERSECOND_POOL_SIZE'],
     ]);
   });
