@@ -74,10 +74,12 @@ export type LoadReport =
   | { readonly ok: true; readonly ruleset: Ruleset; readonly files: number }
   | { readonly ok: false; readonly problems: readonly Problem[]; readonly files: number };
 
-/** One rules document as it was read. `name` is the path below the rules directory. */
+/** One rules document as it was read. `name` is the path below the rules directory, or the name of a resource. */
 export interface RulesDocument {
   readonly name: string;
   readonly text: string;
+  /** `yaml` when absent. `resource`: JSON with the keys of a rules file, made of what a control plane sent. */
+  readonly kind?: 'yaml' | 'resource';
 }
 
 /** Something that starts and stops. `stop` may be called twice, and before `start`. */

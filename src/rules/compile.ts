@@ -156,7 +156,7 @@ class Compiler {
       if (draft.sound) refuse(placeOf(draft, 'key'), 'descriptor has empty key');
     } else {
       const first = level.texts.get(text);
-      const hint = first && `it is in ${first.file}:${first.line} already`;
+      const hint = first && `it is in ${first.line === 0 ? first.file : `${first.file}:${first.line}`} already`;
       if (hint && draft.sound) refuse(draft.node.at, `duplicate descriptor composite key '${path}'`, hint);
     }
     if (draft.rate_limit !== null) this.#checkLimit(document, draft.rate_limit);

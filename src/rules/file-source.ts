@@ -58,7 +58,7 @@ export function fileSource(options: FileSourceOptions): RulesSource {
 
   const source: RulesSource = {
     name: 'rules files',
-    onDocuments: () => {},
+    onDocuments: async () => null,
     onUnreadable: () => {},
     async start() {
       await look();
@@ -104,7 +104,7 @@ export function fileSource(options: FileSourceOptions): RulesSource {
 
   function tell(documents: readonly RulesDocument[]): void {
     told = '';
-    source.onDocuments(documents);
+    void source.onDocuments(documents);
   }
 
   /** The same trouble is told once. */

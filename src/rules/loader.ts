@@ -4,15 +4,18 @@ import { type Compilation, compilation } from './compilation.ts';
 import { type Compiled, compile } from './compile.ts';
 
 /**
- * Where rules come from. Both callbacks are set before `start`; one of them is called before `start` resolves, and then
- * whenever the documents may have changed. The same documents again are passed over by the loader.
+ * Where rules come from. Both callbacks are set before `start`. Files call one of them before `start` resolves; who
+ * depends on others may call later. Then whenever the documents may have changed: the same again are passed over.
  */
 export interface RulesSource extends Part {
-  /** The whole set, as it is now. An empty set is a valid one. */
-  onDocuments: (documents: readonly RulesDocument[]) => void;
+  /** The whole set, as it is now. An empty set is a valid one. Resolves when the set was judged. */
+  onDocuments: (documents: readonly RulesDocument[]) => Promise<Judgement | null>;
   /** There is no set to be had. */
   onUnreadable: (problems: readonly Problem[]) => void;
 }
+
+/** What became of a set; null when a newer one took its place before it was looked at. */
+export type Judgement = { readonly ok: true } | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export interface RulesLoaderOptions {
   readonly source: RulesSource;
@@ -26,6 +29,12 @@ export interface RulesLoaderOptions {
 
 /** Compiled at once in some 50 ms; what is larger would hold up calls. */
 const MAX_DIRECT_LENGTH = 16 * 1024;
+
+/** Large documents that were not judged yet. */
+interface Wanted {
+  readonly documents: readonly RulesDocument[];
+  readonly tell: (judgement: Judgement | null) => void;
+}
 
 export interface RulesLoader extends Part {
   /** The newest valid set; null until there was one. */
@@ -44,12 +53,12 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
   const { source, mergeDomains, observer, maxDirectLength = MAX_DIRECT_LENGTH } = options;
   let ruleset: Ruleset | null = null;
   let live: readonly RulesDocument[] | null = null;
-  let newest: readonly RulesDocument[] | null = null;
+  let newest: { readonly documents: readonly RulesDocument[]; readonly judgement: Promise<Judgement | null> } | null =
+    null;
   let problems: readonly Problem[] = [];
   let good = 0;
   let bad = 0;
-  /** Large documents that were not judged yet. */
-  let wanted: readonly RulesDocument[] | null = null;
+  let wanted: Wanted | null = null;
   let thread: Compilation | null = null;
   let read: Promise<void> = Promise.resolve();
 
@@ -64,42 +73,55 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
     observer.rulesLoaded(loaded);
   }
 
-  function load(documents: readonly RulesDocument[]): void {
-    if (newest !== null && same(documents, newest)) return;
-    newest = documents;
+  function load(documents: readonly RulesDocument[]): Promise<Judgement | null> {
+    if (newest !== null && same(documents, newest.documents)) return newest.judgement;
+    const judgement = judgementOf(documents);
+    newest = { documents, judgement };
+    return judgement;
+  }
+
+  function judgementOf(documents: readonly RulesDocument[]): Promise<Judgement | null> {
     const back = ruleset !== null && live !== null && same(documents, live);
     if (!back && lengthOf(documents) > maxDirectLength) {
-      wanted = documents;
-      if (thread === null) readWanted(documents);
-      return;
+      return new Promise((tell) => {
+        wanted?.tell(null);
+        wanted = { documents, tell };
+        if (thread === null) readWanted(wanted);
+      });
     }
     void dropWanted();
     // Back to what is live after a bad set: the same rules, so no new generation.
-    judged(documents, back ? { ok: true, ruleset: ruleset! } : compile(documents, compileOptions()));
+    return Promise.resolve(
+      judged(documents, back ? { ok: true, ruleset: ruleset! } : compile(documents, compileOptions())),
+    );
   }
 
-  function readWanted(documents: readonly RulesDocument[]): void {
-    thread = compilation(documents, compileOptions());
+  function readWanted(reading: Wanted): void {
+    thread = compilation(reading.documents, compileOptions());
     read = thread.compiled.then((compiled) => {
       thread = null;
+      const judgement = compiled === null || wanted === null ? null : judged(reading.documents, compiled);
+      reading.tell(judgement);
       if (wanted === null) return;
-      if (compiled !== null) judged(documents, compiled);
-      if (compiled === null || !same(wanted, documents)) readWanted(wanted);
-      else wanted = null;
+      if (judgement === null || !same(wanted.documents, reading.documents)) return readWanted(wanted);
+      wanted.tell(judgement);
+      wanted = null;
     });
   }
 
   async function dropWanted(): Promise<void> {
+    wanted?.tell(null);
     wanted = null;
     await thread?.end();
   }
 
-  function judged(documents: readonly RulesDocument[], loaded: Compiled): void {
+  function judged(documents: readonly RulesDocument[], loaded: Compiled): Judgement {
     if (loaded.ok) {
       ruleset = loaded.ruleset;
       live = documents;
     }
     report({ ...loaded, files: documents.length });
+    return loaded;
   }
 
   function compileOptions() {

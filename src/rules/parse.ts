@@ -2,6 +2,7 @@ import type { RulesDocument } from '../core/ports.ts';
 import type { Json, JsonObject } from '../core/ruleset.ts';
 import { checkKeys, type KeyFindings } from './check-keys.ts';
 import { Problems, type SourceText, sourceText } from './problem.ts';
+import { readResource } from './resource-reader.ts';
 import { keysOf, type SchemaKey, type SchemaLevel } from './schema.ts';
 import { readYaml, YamlError, type YamlMap, type YamlNode, type YamlScalar } from './yaml-reader.ts';
 import { goScalar, resolve } from './yaml-scalar.ts';
@@ -61,10 +62,11 @@ const MAX_COUNT = 4_294_967_295n;
 
 /** One file as the Go service reads it, with every problem of keys and types. Meaning is checked when it is compiled. */
 export function parse(document: RulesDocument): ParsedDocument {
-  const source = sourceText(document.name, document.text);
+  const resource = document.kind === 'resource' ? readResource(document) : null;
+  const source = resource?.source ?? sourceText(document.name, document.text);
   const problems = new Problems();
   try {
-    const root = readYaml(document.text);
+    const root = resource === null ? readYaml(document.text) : resource.root;
     if (root !== null) checkTree(root);
     return { source, problems, file: fileOf(root, source, problems) };
   } catch (error) {

@@ -9,7 +9,9 @@ const MAX_MESSAGE = 500;
 /** A text with the place of every line, so that an offset becomes line and column. */
 export interface SourceText {
   readonly file: string;
-  /** Line and column count from 1. */
+  /** What a problem at this offset names as its file. */
+  fileAt(at: number): string;
+  /** Line and column count from 1; both are 0 where nobody wrote lines. */
   place(at: number): { line: number; column: number };
   /** The line around an offset, without its line break. */
   lineAt(at: number): string;
@@ -37,6 +39,7 @@ export function sourceText(file: string, text: string): SourceText {
   };
   return {
     file,
+    fileAt: () => file,
     place(at) {
       const line = lineOf(at);
       return { line: line + 1, column: Math.max(at - lineStarts()[line]!, 0) + 1 };
@@ -63,7 +66,7 @@ export class Problems {
   add(source: SourceText, at: number, message: string, hint = ''): void {
     if (this.full) return;
     this.#found.push({
-      file: source.file,
+      file: source.fileAt(at),
       ...source.place(at),
       message: cut(message, MAX_MESSAGE),
       hint,
@@ -87,7 +90,8 @@ function cut(text: string, length: number): string {
 
 /** For people: place, message and hint, then the line and a caret below the place. */
 export function formatProblem(problem: Problem): string {
-  const where = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
+  const file = visible(problem.file);
+  const where = problem.line === 0 ? file : `${file}:${problem.line}:${problem.column}`;
   const hint = problem.hint === '' ? '' : `, ${problem.hint}`;
   const first = `${where}: ${visible(problem.message)}${hint}`;
   if (problem.line === 0 || problem.source === '') return first;
@@ -110,7 +114,7 @@ export function goLine(problem: Problem): string {
   return `${problem.file.replaceAll('/', '.')}: ${problem.message}`;
 }
 
-/** A terminal must not obey what a rules file holds. */
+/** A terminal must not obey what a rules file or a control plane holds. */
 function visible(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   return text.replaceAll(/[\0-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g, '\ufffd');

@@ -36,7 +36,10 @@ describe('file source', () => {
 
   async function watched(options: FileSourceOptions): Promise<void> {
     source = fileSource({ gatherMs: 5, ...options });
-    source.onDocuments = (documents) => seen.push(documents);
+    source.onDocuments = async (documents) => {
+      seen.push(documents);
+      return null;
+    };
     source.onUnreadable = (problems) => seen.push(problems);
     await source.start();
   }

@@ -13,9 +13,9 @@ async function measure(documents: readonly RulesDocument[]): Promise<void> {
   const reports: LoadReport[] = [];
   const source: RulesSource = {
     name: 'measured',
-    onDocuments: () => {},
+    onDocuments: async () => null,
     onUnreadable: () => {},
-    start: async () => source.onDocuments(documents),
+    start: async () => void source.onDocuments(documents),
     stop: async () => {},
   };
   const maxDirectLength = way === 'direct' ? Number.POSITIVE_INFINITY : 0;
