@@ -1,16 +1,5 @@
 /** Names the Go service reads and weir does not (yet): accepted, logged, without effect. */
 export const WITHOUT_EFFECT: readonly string[] = [
-  'CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS',
-  'CONFIG_GRPC_XDS_CLIENT_TLS_CERT',
-  'CONFIG_GRPC_XDS_CLIENT_TLS_KEY',
-  'CONFIG_GRPC_XDS_NODE_ID',
-  'CONFIG_GRPC_XDS_NODE_METADATA',
-  'CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL',
-  'CONFIG_GRPC_XDS_SERVER_TLS_CACERT',
-  'CONFIG_GRPC_XDS_SERVER_TLS_SAN',
-  'CONFIG_GRPC_XDS_SERVER_URL',
-  'CONFIG_GRPC_XDS_SERVER_USE_TLS',
-  'CONFIG_TYPE',
   'GRPC_CLIENT_TLS_CACERT',
   'GRPC_CLIENT_TLS_SAN',
   'GRPC_MAX_CONNECTION_AGE',
@@ -43,11 +32,6 @@ export const WITHOUT_EFFECT: readonly string[] = [
   'TRACING_SERVICE_INSTANCE_ID',
   'TRACING_SERVICE_NAME',
   'TRACING_SERVICE_NAMESPACE',
-  'XDS_CLIENT_BACKOFF_INITIAL_INTERVAL',
-  'XDS_CLIENT_BACKOFF_JITTER',
-  'XDS_CLIENT_BACKOFF_MAX_INTERVAL',
-  'XDS_CLIENT_BACKOFF_RANDOM_FACTOR',
-  'XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES',
 ];
 
 /**
@@ -55,7 +39,6 @@ export const WITHOUT_EFFECT: readonly string[] = [
  * TLS was asked for, or have no rules.
  */
 export const NOT_YET: Readonly<Record<string, { readonly asks: (value: string) => boolean; readonly why: string }>> = {
-  CONFIG_TYPE: { asks: (value) => value.toUpperCase() !== 'FILE', why: 'only FILE is supported yet' },
   GRPC_SERVER_USE_TLS: { asks: isTrue, why: 'TLS on the gRPC port is not supported yet' },
 };
 

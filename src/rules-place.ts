@@ -3,15 +3,20 @@ import { runtimeFiles } from './rules/file-source.ts';
 import type { ReadSettings } from './settings.ts';
 
 export interface RulesPlace {
-  readonly files: FileSourceOptions;
+  /** null: they come over xDS. */
+  readonly files: FileSourceOptions | null;
   /** For the start line: where the rules are, and which setting said so. */
   readonly from: string;
 }
 
 const RUNTIME = ['runtimeRoot', 'runtimeSubdirectory', 'runtimeAppdirectory'] as const;
 
-/** `--rules` beats RULES, and either beats the RUNTIME_* names, unless those are flags and RULES is not. */
+/**
+ * CONFIG_TYPE=GRPC_XDS_SOTW beats all files. `--rules` beats RULES, and either beats the RUNTIME_* names, unless those are
+ * flags and RULES is not.
+ */
 export function rulesPlace({ settings, sources }: Pick<ReadSettings, 'settings' | 'sources'>): RulesPlace {
+  if (settings.configType === 'GRPC_XDS_SOTW') return { files: null, from: `${settings.xdsServer} (CONFIG_TYPE)` };
   const { rules, runtimeIgnoreDotFiles: ignoreDotFiles } = settings;
   const runtimeByFlag = RUNTIME.some((name) => sources[name] === 'flag');
   if (rules !== null && (sources.rules === 'flag' || !runtimeByFlag)) {

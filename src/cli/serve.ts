@@ -63,7 +63,8 @@ function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored
   logger.info('serving: grpc %s, %s', grpc, doors.join(', '));
   const live = rules.loaded()?.ruleset;
   const limits = live?.rules.filter(({ limit, unlimited }) => limit !== null || unlimited).length ?? 0;
-  const counts = `${plural(limits, 'limit')} in ${plural(live?.domains.size ?? 0, 'domain')}`;
+  const counts =
+    live === undefined ? 'none yet' : `${plural(limits, 'limit')} in ${plural(live.domains.size, 'domain')}`;
   logger.info('rules: %s, from %s', counts, places.rules);
   if (places.counting.startsWith('Redis')) logger.info('counting in %s', places.counting);
   else logger.warn('counting in %s: other instances do not see it, and it is gone at a restart', places.counting);

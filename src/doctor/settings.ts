@@ -42,6 +42,8 @@ function ignored({ ignored: names }: ReadSettings): readonly Finding[] {
 }
 
 const RUNTIME: readonly Name[] = ['runtimeRoot', 'runtimeSubdirectory', 'runtimeAppdirectory'];
+const OVER_XDS: readonly Name[] = [...named('CONFIG_GRPC_XDS_'), ...named('XDS_CLIENT_')];
+const XDS_TLS_FILES: readonly Name[] = ['xdsTlsCa', 'xdsTlsSan', 'xdsTlsCert', 'xdsTlsKey'];
 const HEADERS: readonly Name[] = ['limitHeader', 'remainingHeader', 'resetHeader'];
 
 /** The reason, and the names that have no effect because of it. */
@@ -51,10 +53,14 @@ function withoutEffect(read: ReadSettings): readonly Finding[] {
   const { settings: all } = read;
   const rules =
     all.rules !== null && (read.sources.rules === 'flag' || !RUNTIME.some((it) => read.sources[it] === 'flag'));
+  const overXds = all.configType === 'GRPC_XDS_SOTW';
   const rows: readonly Row[] = [
     ...(wantsRedis(all) ? inRedis(all) : inMemory()),
-    [rules, RUNTIME, `${SETTINGS.rules.env} says where the rules are`],
-    [all.rules !== null && !rules, ['rules'], 'RUNTIME_* flags say where the rules are'],
+    [overXds, [...RUNTIME, 'rules'], `${SETTINGS.configType.env} says that rules come over xDS`],
+    [!overXds, OVER_XDS, `${SETTINGS.configType.env} is FILE`],
+    [overXds && !all.xdsTls, XDS_TLS_FILES, `${SETTINGS.xdsTls.env} is false`],
+    [!overXds && rules, RUNTIME, `${SETTINGS.rules.env} says where the rules are`],
+    [!overXds && all.rules !== null && !rules, ['rules'], 'RUNTIME_* flags say where the rules are'],
     [!all.usePrometheus, ['prometheusAddr', 'prometheusPath'], `${SETTINGS.usePrometheus.env} is false`],
     [!caches(all), ['overLimitCacheMaxAgeMs'], 'there is no over-limit cache'],
     [all.storeFailure !== 'local', ['localFallbackShare'], `${SETTINGS.storeFailure.env} is not local`],

@@ -4,6 +4,7 @@ import { readSettings } from '../../src/settings.ts';
 
 function placeOf(argv: readonly string[], env: Record<string, string> = {}) {
   const { files, from } = rulesPlace(readSettings(argv, env));
+  if (files === null) return { from };
   return { path: files.path, prefix: files.prefix, dots: !files.ignoreDotFiles, from };
 }
 
@@ -15,6 +16,11 @@ describe('the place of the rules', () => {
       dots: true,
       from: '/srv/runtime_data/current (default of RUNTIME_ROOT)',
     });
+  });
+
+  it('is the control plane with CONFIG_TYPE=GRPC_XDS_SOTW, whatever names files', () => {
+    const env = { CONFIG_TYPE: 'GRPC_XDS_SOTW', CONFIG_GRPC_XDS_SERVER_URL: 'plane:1', RUNTIME_ROOT: '/data' };
+    expect(placeOf(['--rules=/rules'], env)).to.deep.equal({ from: 'plane:1 (CONFIG_TYPE)' });
   });
 
   it('is root/subdirectory with a prefix while the root is watched', () => {

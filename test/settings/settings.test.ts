@@ -231,6 +231,22 @@ describe('settings and the names of the Go service', () => {
       GRPC_HOST: '0.0.0.0',
       GRPC_PORT: '8081',
       FORCE_START_WITHOUT_INITIAL_CONFIG: 'false',
+      CONFIG_TYPE: 'FILE',
+      CONFIG_GRPC_XDS_NODE_ID: 'default',
+      CONFIG_GRPC_XDS_NODE_METADATA: '',
+      CONFIG_GRPC_XDS_SERVER_URL: 'localhost:18000',
+      CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL: '3s',
+      CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS: '',
+      CONFIG_GRPC_XDS_SERVER_USE_TLS: 'false',
+      CONFIG_GRPC_XDS_CLIENT_TLS_CERT: '',
+      CONFIG_GRPC_XDS_CLIENT_TLS_KEY: '',
+      CONFIG_GRPC_XDS_SERVER_TLS_CACERT: '',
+      CONFIG_GRPC_XDS_SERVER_TLS_SAN: '',
+      XDS_CLIENT_BACKOFF_INITIAL_INTERVAL: '10s',
+      XDS_CLIENT_BACKOFF_MAX_INTERVAL: '60s',
+      XDS_CLIENT_BACKOFF_RANDOM_FACTOR: '0.5',
+      XDS_CLIENT_BACKOFF_JITTER: 'true',
+      XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES: '',
       USE_PROMETHEUS: 'false',
       PROMETHEUS_ADDR: ':9090',
       PROMETHEUS_PATH: '/metrics',
@@ -292,6 +308,48 @@ describe('settings and the names of the Go service', () => {
   });
 });
 
+describe('settings of the control plane', () => {
+  it('have the values of the Go service when nobody says anything', () => {
+    const { settings } = read([], { CONFIG_TYPE: 'grpc_xds_sotw' });
+    expect(settings).to.include({
+      configType: 'GRPC_XDS_SOTW',
+      xdsServer: 'localhost:18000',
+      xdsNodeId: 'default',
+      xdsRetryMs: 3_000,
+      xdsBackoffInitialMs: 10_000,
+      xdsBackoffMaxMs: 60_000,
+      xdsBackoffFactor: 0.5,
+      xdsBackoffJitter: true,
+      xdsTls: false,
+    });
+    expect([settings.xdsNodeMetadata, settings.xdsHeaders]).to.deep.equal([{}, {}]);
+  });
+
+  it('take metadata as k=v and headers as k:v, with the sign in the value too', () => {
+    const env = {
+      CONFIG_GRPC_XDS_NODE_METADATA: 'zone=a, url=http://x?y=z',
+      CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS: 'authorization:Bearer a:b,x-y:1',
+    };
+    const { settings } = read([], env);
+    expect(settings.xdsNodeMetadata).to.deep.equal({ zone: 'a', url: 'http://x?y=z' });
+    expect(settings.xdsHeaders).to.deep.equal({ authorization: 'Bearer a:b', 'x-y': '1' });
+  });
+
+  it('refuse headers that gRPC could not send, without telling them', () => {
+    const wrongHeaders = (value: string) => wrong([], { CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS: value });
+    const name = 'CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS';
+    expect(wrongHeaders('secret')).to.deep.equal([`${name}: expected key:value,key:value`]);
+    expect(wrongHeaders('a b:c')).to.deep.equal([`${name}: expected names of letters, digits, _, - and .`]);
+    expect(wrongHeaders('a:é')).to.deep.equal([`${name}: expected values of printable ASCII`]);
+  });
+
+  it('refuse a CONFIG_TYPE that is neither files nor a control plane', () => {
+    expect(wrong([], { CONFIG_TYPE: 'GRPC_XDS_DELTA' })).to.deep.equal([
+      'CONFIG_TYPE: expected one of FILE, GRPC_XDS_SOTW',
+    ]);
+  });
+});
+
 describe('settings that ask for what is not there yet', () => {
   const refusalOf = (env: Record<string, string>) => {
     try {
@@ -302,11 +360,10 @@ describe('settings that ask for what is not there yet', () => {
     }
   };
 
-  it('stop the start: TLS on the gRPC port, rules over xDS', () => {
+  it('stop the start: TLS on the gRPC port', () => {
     expect(refusalOf({ GRPC_SERVER_USE_TLS: 'true' })).to.equal(
       'GRPC_SERVER_USE_TLS: TLS on the gRPC port is not supported yet',
     );
-    expect(refusalOf({ CONFIG_TYPE: 'GRPC_XDS_SOTW' })).to.equal('CONFIG_TYPE: only FILE is supported yet');
   });
 
   it('do not stop it when they ask for nothing', () => {

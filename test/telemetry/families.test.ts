@@ -31,6 +31,7 @@ describe('the table of metrics', () => {
     const cache = { entries: 1, lookups: 1, hits: 1, misses: 1, expired: 1, evacuated: 1, overwritten: 1 };
     const breakers = { states: { closed: 1, open: 0, half_open: 0 }, openings: 1, refusals: 1 };
     m.read({ storeKind: 'memory', localCache: () => cache, breakers: () => breakers });
+    m.read({ xds: () => ({ connected: true, connects: 1, accepted: 1, refused: 0, acceptedAtMs: 1 }) });
     m.read({ sinks: () => [{ name: 'statsd', sent: 1, lost: 0 }] });
     m.storeFellBack('allow', 'store_down', 1);
     m.read({ redis: () => [{ name: 'main', connections: 1, connects: 1, reconnects: 0, errors: { timeout: 0 } }] });
