@@ -55,6 +55,8 @@ export interface Metrics extends Observer {
 
 /** Domains that left the rules and are still told; the longest gone is dropped first. */
 const MAX_RETIRED_DOMAINS = 100;
+/** Gauges of prom-client named like counters; the families without the ending tell the same by type. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
 /** Methods come from the services that are registered, so this is never met. */
 const MAX_METHODS = 64;
 
@@ -166,6 +168,7 @@ export function metrics(options: MetricsOptions): Metrics {
   const families = () => scrape(numbers, everyDomain());
   const process = new Registry();
   if (options.process ?? true) collectDefaultMetrics({ register: process });
+  for (const name of MISNAMED) process.removeSingleMetric(name);
   const registry = new Exposition(families, process);
   registry.setDefaultLabels(tags);
   const { responseTimeAsMs = false, onConflict = () => {} } = options;

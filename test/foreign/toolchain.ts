@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { skip } from '../support/skip.ts';
 
 const GRPCURL = { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.4' };
+const STATSD_EXPORTER = { module: 'github.com/prometheus/statsd_exporter', version: 'v0.31.0' };
 const PYTHON_PACKAGES = ['envoy-data-plane==2.2.0', 'grpcio==1.85.1'];
 
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'weir');
@@ -19,21 +20,32 @@ export class Missing extends Error {
 }
 
 /** The path of grpcurl, built below the cache directory the first time. */
-export async function grpcurl(): Promise<string> {
-  const binary = join(GO_BIN, `grpcurl-${GRPCURL.version}`, 'grpcurl');
-  if (!existsSync(binary)) {
-    await fetched('go', ['install', `${GRPCURL.module}@${GRPCURL.version}`], {
-      GOBIN: join(GO_BIN, `grpcurl-${GRPCURL.version}`),
-    });
-  }
+export function grpcurl(): Promise<string> {
+  return goTool(GRPCURL);
+}
+
+/** The path of statsd_exporter, built below the cache directory the first time. */
+export function statsdExporter(): Promise<string> {
+  return goTool(STATSD_EXPORTER);
+}
+
+async function goTool({ module, version }: { readonly module: string; readonly version: string }): Promise<string> {
+  const name = basename(module);
+  const folder = join(GO_BIN, `${name}-${version}`);
+  const binary = join(folder, name);
+  if (!existsSync(binary)) await fetched('go', ['install', `${module}@${version}`], { GOBIN: folder });
   return binary;
 }
 
-/** The path of the Go client of this folder. Go's own cache makes a second build cheap. */
-export async function goClient(): Promise<string> {
-  const source = join(HERE, 'go');
+/** The path of the Go client of this folder. */
+export function goClient(): Promise<string> {
+  return goProgram(join(HERE, 'go'), 'weir-foreign-client');
+}
+
+/** The path of a Go program of the tests. Go's own cache makes a second build cheap. */
+export async function goProgram(source: string, name: string): Promise<string> {
   await fetched('go', ['-C', source, 'mod', 'download']);
-  const binary = join(GO_BIN, 'weir-foreign-client');
+  const binary = join(GO_BIN, name);
   await mkdir(GO_BIN, { recursive: true });
   await succeeded('go', ['-C', source, 'build', '-o', binary, '.']);
   return binary;

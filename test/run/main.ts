@@ -1,4 +1,4 @@
-import { envoyInstalled, H2LOAD, installed, REDIS } from './install.ts';
+import { envoyInstalled, H2LOAD, installed, PROMETHEUS, REDIS } from './install.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
 import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
@@ -7,7 +7,8 @@ const PLANS: Readonly<Record<string, readonly Suite[]>> = { test: TEST, check: C
 const isOn = (name: string): boolean => !['', '0', 'false', undefined].includes(process.env[name]);
 
 // The tests look for '1'.
-for (const name of ['WITHOUT_REDIS', 'WITHOUT_ENVOY', 'REQUIRE_ALL']) process.env[name] = isOn(name) ? '1' : '';
+for (const name of ['WITHOUT_REDIS', 'WITHOUT_ENVOY', 'WITHOUT_PROMETHEUS', 'REQUIRE_ALL'])
+  process.env[name] = isOn(name) ? '1' : '';
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
@@ -32,6 +33,7 @@ const missing = [
     ? installed(REDIS)
     : '',
   needsAny('WITHOUT_ENVOY', ['e2e']) ? envoyInstalled() : '',
+  needsAny('WITHOUT_PROMETHEUS', ['receivers']) ? installed(PROMETHEUS) : '',
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 for (const advice of missing) console.error(advice);

@@ -8,7 +8,7 @@ export interface Suite {
   readonly deadlineSeconds: number;
   readonly env?: Readonly<Record<string, string>>;
   /** The environment variable that leaves this suite out. */
-  readonly without?: 'WITHOUT_REDIS' | 'WITHOUT_ENVOY';
+  readonly without?: 'WITHOUT_REDIS' | 'WITHOUT_ENVOY' | 'WITHOUT_PROMETHEUS';
 }
 
 const NODE = process.execPath;
@@ -53,7 +53,7 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['service', 'edge', 'e2e', 'foreign', 'soak'];
+const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'soak'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -87,6 +87,13 @@ export const TEST: readonly Suite[] = [
     counted: 'mocha',
     deadlineSeconds: 300,
     without: 'WITHOUT_ENVOY',
+  },
+  {
+    name: 'receivers',
+    commands: mocha('test/receivers/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 300,
+    without: 'WITHOUT_PROMETHEUS',
   },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
 ];
