@@ -12,7 +12,7 @@ help:
 run: build
 	@exec node dist/main.js serve --rules '$(RULES)'
 
-## test    install what the tests need and run all of them; WITHOUT_REDIS=1, WITHOUT_ENVOY=1, REQUIRE_ALL=1, ONLY=suite,suite
+## test    install what the tests need and run all of them; WITHOUT_REDIS=1, WITHOUT_ENVOY=1, WITHOUT_PROMETHEUS=1, REQUIRE_ALL=1, ONLY=suite,suite
 test: deps
 	@exec node --import=tsx test/run/main.ts
 

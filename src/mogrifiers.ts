@@ -11,20 +11,25 @@ export interface MogrifierSetting {
 /** The Go service reads the first; its documentation names the second too. */
 const PREFIXES = ['DOG_STATSD_MOGRIFIER', 'DOG_STATSD_MOGRIFIERS'];
 
-/** Reads what belongs to the keys of USE_DOG_STATSD_MOGRIFIERS. What is wrong goes to `wrong`, a line each. */
+/**
+ * Reads what belongs to the keys of USE_DOG_STATSD_MOGRIFIERS. What is wrong goes to `wrong`, a line each, which tells a
+ * key by its place, as no value of a setting is ever told.
+ */
 export function readMogrifiers(keys: readonly string[], env: NodeJS.ProcessEnv, wrong: string[]): MogrifierSetting[] {
-  return keys.map((key) => {
+  return keys.map((key, at) => {
+    const variable = (part: string): string =>
+      `DOG_STATSD_MOGRIFIER_<word ${at + 1} of USE_DOG_STATSD_MOGRIFIERS>_${part}`;
     const of = (part: string): string => PREFIXES.map((prefix) => env[`${prefix}_${key}_${part}`]).find(Boolean) ?? '';
-    const [pattern, name] = [of('PATTERN'), of('NAME')];
-    for (const [part, value] of Object.entries({ PATTERN: pattern, NAME: name })) {
-      if (value === '')
-        wrong.push(`${PREFIXES[0]}_${key}_${part}: is missing, and USE_DOG_STATSD_MOGRIFIERS names ${key}`);
-    }
-    try {
-      return { key, pattern, name, tags: pairs(':')(of('TAGS')) };
-    } catch (error) {
-      wrong.push(`${PREFIXES[0]}_${key}_TAGS: ${(error as Error).message}`);
-      return { key, pattern, name, tags: {} };
-    }
+    for (const part of ['PATTERN', 'NAME']) if (of(part) === '') wrong.push(`${variable(part)}: is missing`);
+    return { key, pattern: of('PATTERN'), name: of('NAME'), tags: tagsOf(of('TAGS'), variable('TAGS'), wrong) };
   });
+}
+
+function tagsOf(text: string, variable: string, wrong: string[]): MogrifierSetting['tags'] {
+  try {
+    return pairs(':')(text);
+  } catch (error) {
+    wrong.push(`${variable}: ${(error as Error).message}`);
+    return {};
+  }
 }

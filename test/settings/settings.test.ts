@@ -350,6 +350,30 @@ describe('settings of the control plane', () => {
   });
 });
 
+describe('settings of mogrifiers', () => {
+  const named = (env: Record<string, string>) => ({ USE_DOG_STATSD_MOGRIFIERS: 'A, B', ...env });
+  const A = { DOG_STATSD_MOGRIFIER_A_PATTERN: 'x(.)', DOG_STATSD_MOGRIFIER_A_NAME: 'y' };
+
+  it('are read in the order of their names, with either prefix', () => {
+    const B = { DOG_STATSD_MOGRIFIERS_B_PATTERN: 'z', DOG_STATSD_MOGRIFIERS_B_NAME: 'w' };
+    expect(
+      read([], named({ ...A, DOG_STATSD_MOGRIFIER_A_TAGS: 'first:$1,second:b:c', ...B })).mogrifiers,
+    ).to.deep.equal([
+      { key: 'A', pattern: 'x(.)', name: 'y', tags: { first: '$1', second: 'b:c' } },
+      { key: 'B', pattern: 'z', name: 'w', tags: {} },
+    ]);
+  });
+
+  it('are refused without a pattern and a name, or with tags that are none', () => {
+    const second = 'DOG_STATSD_MOGRIFIER_<word 2 of USE_DOG_STATSD_MOGRIFIERS>';
+    expect(wrong([], named({ ...A, DOG_STATSD_MOGRIFIER_B_TAGS: 'none' }))).to.deep.equal([
+      `${second}_PATTERN: is missing`,
+      `${second}_NAME: is missing`,
+      `${second}_TAGS: expected key:value,key:value`,
+    ]);
+  });
+});
+
 describe('settings that ask for what is not there yet', () => {
   const refusalOf = (env: Record<string, string>) => {
     try {
