@@ -54,23 +54,24 @@ export function readMappings(text: string): MappingFile {
   const warnings: string[] = [];
   const root: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
 
-  function fieldsOf(value: unknown, where: string, known: readonly string[]): Fields {
+  function fieldsOf(value: unknown, where: string, known: readonly string[]): Fields | null {
     if (value === undefined || value === null) return {};
     if (typeof value !== 'object' || Array.isArray(value)) {
       wrong.push(`${where}: expected a map`);
-      return {};
+      return null;
     }
     for (const key of Object.keys(value)) if (!known.includes(key)) warnings.push(`${where}: there is no key '${key}'`);
     return value as Fields;
   }
 
-  const { defaults, mappings } = fieldsOf(root, 'the file', ['defaults', 'mappings']);
-  const fallback = fieldsOf(defaults, 'defaults', OF_DEFAULTS);
+  const { defaults, mappings } = fieldsOf(root, 'the file', ['defaults', 'mappings']) ?? {};
+  const fallback = fieldsOf(defaults, 'defaults', OF_DEFAULTS) ?? {};
   if (mappings !== undefined && mappings !== null && !Array.isArray(mappings)) wrong.push('mappings: expected a list');
   const read = (Array.isArray(mappings) ? mappings : []).flatMap((each: unknown, at) => {
     const where = `mapping ${at + 1}`;
+    const fields = fieldsOf(each, where, OF_MAPPING);
     try {
-      return [mappingOf(fieldsOf(each, where, OF_MAPPING), fallback)];
+      return fields === null ? [] : [mappingOf(fields, fallback)];
     } catch (error) {
       wrong.push(`${where}: ${(error as Error).message}`);
       return [];

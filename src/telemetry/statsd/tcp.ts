@@ -63,7 +63,7 @@ export function tcpWire({ host, port, random = Math.random }: TcpOptions): Wire 
         stalled.unref();
         to.write(text, (error) => {
           clearTimeout(stalled);
-          resolve(error ?? null);
+          resolve(error ? (to.errored ?? error) : null);
         });
       });
     },
