@@ -59,8 +59,10 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
   let good = 0;
   let bad = 0;
   let wanted: Wanted | null = null;
+  /** The one that the thread is at. */
+  let reading: Wanted | null = null;
   let thread: Compilation | null = null;
-  let read: Promise<void> = Promise.resolve();
+  let finished: Promise<void> = Promise.resolve();
 
   function report(loaded: LoadReport): void {
     if (loaded.ok) {
@@ -84,9 +86,9 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
     const back = ruleset !== null && live !== null && same(documents, live);
     if (!back && lengthOf(documents) > maxDirectLength) {
       return new Promise((tell) => {
-        wanted?.tell(null);
+        if (wanted !== reading) wanted?.tell(null);
         wanted = { documents, tell };
-        if (thread === null) readWanted(wanted);
+        if (thread === null) read(wanted);
       });
     }
     void dropWanted();
@@ -96,16 +98,20 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
     );
   }
 
-  function readWanted(reading: Wanted): void {
-    thread = compilation(reading.documents, compileOptions());
-    read = thread.compiled.then((compiled) => {
-      thread = null;
-      const judgement = compiled === null || wanted === null ? null : judged(reading.documents, compiled);
-      reading.tell(judgement);
+  function read(next: Wanted): void {
+    reading = next;
+    thread = compilation(next.documents, compileOptions());
+    finished = thread.compiled.then((compiled) => {
+      thread = reading = null;
+      const judgement = compiled === null || wanted === null ? null : judged(next.documents, compiled);
+      next.tell(judgement);
       if (wanted === null) return;
-      if (judgement === null || !same(wanted.documents, reading.documents)) return readWanted(wanted);
-      wanted.tell(judgement);
-      wanted = null;
+      if (judgement === null || !same(wanted.documents, next.documents)) {
+        read(wanted);
+      } else {
+        wanted.tell(judgement);
+        wanted = null;
+      }
     });
   }
 
@@ -142,7 +148,7 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
         report({ ok: false, problems: found, files: 0 });
       };
       await source.start();
-      await read;
+      await finished;
     },
     async stop() {
       await Promise.all([source.stop(), dropWanted()]);

@@ -91,7 +91,7 @@ function sortWords(given: Json, level: SchemaLevel, levels: Levels, refuse: Refu
     return;
   }
   if (!isMap(given)) {
-    refuse(`the words of a ${level} are a map`);
+    refuse(`the words of a ${level === 'file' ? 'domain' : level} are a map`);
     return;
   }
   for (const [word, value] of Object.entries(given)) {

@@ -71,6 +71,34 @@ describe('rules loader', () => {
     expect([loader.current()?.domains.size, loader.counts()]).to.deep.equal([0, { good: 1, bad: 0 }]);
   });
 
+  it('tells a source what became of each set, and the same of the same set again', async () => {
+    await started(GOOD);
+    expect((await source.onDocuments(OTHER))?.ok).to.equal(true);
+    for (let times = 0; times < 2; times++) {
+      const judgement = await source.onDocuments(BAD);
+      expect(judgement !== null && !judgement.ok && judgement.problems).to.equal(loader.problems());
+    }
+    expect(loader.counts()).to.deep.equal({ good: 2, bad: 1 });
+  });
+
+  it('tells a source what became of a set that a thread reads, and that an overtaken one was not looked at', async () => {
+    const observer = { rulesLoaded: () => {} };
+    source = handSource([]);
+    loader = rulesLoader({ source, mergeDomains: false, observer, maxDirectLength: 20 });
+    await loader.start();
+    const large = (name: string) => [file(`domain: ${name}\n# ${'x'.repeat(20)}`)];
+    const first = source.onDocuments(large('one'));
+    const overtaken = source.onDocuments(large('two'));
+    const last = source.onDocuments(large('three'));
+    expect([(await first)?.ok, await overtaken, (await last)?.ok]).to.deep.equal([true, null, true]);
+    expect(domains()).to.deep.equal(['three']);
+    const dropped = source.onDocuments(large('four'));
+    expect((await source.onDocuments(GOOD))?.ok).to.equal(true);
+    expect(await dropped).to.equal(null);
+    expect(domains()).to.deep.equal(['one']);
+    await loader.stop();
+  });
+
   it('stops its source', async () => {
     await started(GOOD);
     await loader.stop();

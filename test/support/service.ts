@@ -23,8 +23,11 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Rules lie below `..data` as Kubernetes mounts a ConfigMap, and `swap` replaces them at once. */
   readonly configMap?: boolean;
-  /** `open`: started as soon as it has read its rules, for a service that cannot be healthy yet. Default `healthy`. */
-  readonly until?: 'healthy' | 'open';
+  /**
+   * `open`: started as soon as it has read its rules, for a service that cannot be healthy yet. `listening`: as soon as
+   * its ports are open. Default `healthy`.
+   */
+  readonly until?: 'healthy' | 'open' | 'listening';
 }
 
 export interface Service {
@@ -54,8 +57,9 @@ interface Probe {
   readonly isUp: (status: number, body: string) => boolean;
 }
 
-const PROBES: Readonly<Record<'healthy' | 'open', Probe>> = {
+const PROBES: Readonly<Record<'healthy' | 'open' | 'listening', Probe>> = {
   healthy: { path: '/healthcheck', isUp: (status) => status === 200 },
+  listening: { path: '/livez', isUp: (status) => status === 200 },
   open: { path: '/readyz', isUp: (_status, body) => (JSON.parse(body) as { rules: string }).rules !== 'waiting' },
 };
 
