@@ -14,6 +14,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FieldDescriptor
 
 # Importing a module puts its descriptors into the pool.
+import envoy.service.discovery.v3.ads_pb2  # noqa: F401
 import envoy.service.ratelimit.v3.rls_pb2  # noqa: F401
 import grpc_health.v1.health_pb2  # noqa: F401
 
