@@ -8,7 +8,7 @@ export interface Suite {
   readonly deadlineSeconds: number;
   readonly env?: Readonly<Record<string, string>>;
   /** The environment variable that leaves this suite out. */
-  readonly without?: 'WITHOUT_REDIS' | 'WITHOUT_ENVOY' | 'WITHOUT_PROMETHEUS';
+  readonly without?: 'WITHOUT_REDIS' | 'WITHOUT_ENVOY';
 }
 
 const NODE = process.execPath;
@@ -53,7 +53,7 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'soak'];
+const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'soak'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -93,8 +93,8 @@ export const TEST: readonly Suite[] = [
     commands: mocha('test/receivers/**/*.test.ts'),
     counted: 'mocha',
     deadlineSeconds: 300,
-    without: 'WITHOUT_PROMETHEUS',
   },
+  { name: 'xds', commands: mocha('test/xds/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
 ];
 
@@ -125,7 +125,7 @@ export const BENCH: readonly Suite[] = [
 export const SOAK: readonly Suite[] = [
   {
     name: 'soak',
-    commands: mocha(...['laws', 'edge', 'soak', 'faults'].map((folder) => `test/${folder}/**/*.test.ts`)),
+    commands: mocha(...['laws', 'edge', 'soak', 'faults', 'xds'].map((folder) => `test/${folder}/**/*.test.ts`)),
     counted: 'mocha',
     deadlineSeconds: 3_600,
     env: { SOAK: '1' },

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Part } from '../../core/ports.ts';
 import type { SinkNumbers } from '../sources.ts';
 import type { Stat } from '../stats.ts';
@@ -77,6 +78,8 @@ export function statsdSink({ name, address, wire, line, stats, flushMs, trouble 
     const broken = await wire.send(lines.join(''));
     if (broken === null) {
       numbers.sent += lines.length;
+      // A write that the system takes at once would let a hundred thousand lines go out in one turn of the event loop.
+      await nextTurn();
       return true;
     }
     numbers.lost += lines.length;
