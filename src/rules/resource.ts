@@ -42,6 +42,26 @@ export function ownWords(level: SchemaLevel): readonly string[] {
   return [...keysOf(level).keys()].filter((key) => FIELDS[level]?.includes(key) !== true);
 }
 
+/** For the README: every key that can only travel so, by where it stands under OWN_WORDS_KEY. */
+export function ownWordsMarkdown(): string[] {
+  const rows: readonly (readonly [place: string, level: SchemaLevel])[] = [
+    [`\`${OWN_WORDS_KEY}\``, 'rule'],
+    ...[...NESTED].map(([word, level]): [string, SchemaLevel] => [`\`${word}\` in \`${OWN_WORDS_KEY}\``, level]),
+  ];
+  return [
+    '| Where | Words |',
+    '|---|---|',
+    ...rows.map(
+      ([place, level]) =>
+        `| ${place} | ${
+          ownWords(level)
+            .map((word) => `\`${word}\``)
+            .join(', ') || 'none yet'
+        } |`,
+    ),
+  ];
+}
+
 /** What stands under OWN_WORDS_KEY beside the words of the rule itself: a map of words of another level. */
 const NESTED: ReadonlyMap<string, SchemaLevel> = new Map([
   ['rate_limit', 'rate_limit'],

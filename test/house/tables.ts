@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ownWordsMarkdown } from '../../src/rules/resource.ts';
 import { schemaMarkdown } from '../../src/rules/schema.ts';
 import { settingsTable } from '../../src/settings.ts';
 import { METRIC_HEADING, metricRows } from '../../src/telemetry/families.ts';
@@ -12,6 +13,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   settings: settingsTable,
   metrics: () => [...METRIC_HEADING, ...metricRows()].join('\n'),
   'rule-keys': () => schemaMarkdown().join('\n'),
+  'own-words': () => ownWordsMarkdown().join('\n'),
   differences: differencesTable,
 };
 
