@@ -55,14 +55,12 @@ export function dialogue(options: DialogueOptions): Dialogue {
     if (ended || newest !== response || judgement === null) return;
     if (judgement.ok) accepted = versionOf(response);
     onJudged(versionOf(response), judgement);
-    const wait = answeredAtMs + pauseMs(judgement.ok) - nowMs();
+    // Whoever has no versions may well mean something new by the same one.
+    const isNew = repeats === 0 || (judgement.ok && versionOf(response) === '');
+    const pause = !isNew ? pauseMs(repeats) : judgement.ok ? 0 : FIRST_WAIT_MS;
+    const wait = answeredAtMs + pause - nowMs();
     if (wait > 0) forget = later(wait, () => answer(response, judgement));
     else answer(response, judgement);
-  }
-
-  function pauseMs(ok: boolean): number {
-    if (repeats === 0) return ok ? 0 : FIRST_WAIT_MS;
-    return Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(repeats - 1, 30));
   }
 
   function answer({ nonce = '' }: DiscoveryResponse, judgement: Judgement): void {
@@ -84,6 +82,11 @@ export function dialogue(options: DialogueOptions): Dialogue {
       forget();
     },
   };
+}
+
+/** Before a version is answered for the second time, the third, and so on. */
+function pauseMs(repeats: number): number {
+  return Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(repeats - 1, 30));
 }
 
 function versionOf({ version_info: version = '' }: DiscoveryResponse): string {

@@ -9,7 +9,7 @@ export interface ReadResponse {
   readonly problems: readonly Problem[];
 }
 
-/** The whole set that a response holds: one document for each resource. */
+/** The whole set that a response holds: one document for each resource, in the order of names, as they come in any. */
 export function readResponse({ type_url: type = '', resources = [] }: DiscoveryResponse): ReadResponse {
   const problems = new Problems();
   const documents: RulesDocument[] = [];
@@ -29,5 +29,6 @@ export function readResponse({ type_url: type = '', resources = [] }: DiscoveryR
       problems.addWhole(name, `cannot be decoded: ${(error as Error).message}`);
     }
   }
+  documents.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return { documents, problems: problems.all };
 }

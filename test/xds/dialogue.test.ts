@@ -111,6 +111,11 @@ describe('the conversation with a control plane', () => {
     expect(told()).to.deep.equal(['1 a', '1 b', '1 c']);
   });
 
+  it('answers good sets at once when the control plane has no versions', async () => {
+    for (const nonce of ['a', 'b', 'c']) await comes('', nonce, GOOD);
+    expect([told(), waiting]).to.deep.equal([[' a', ' b', ' c'], null]);
+  });
+
   it('answers a mended set at once, while a refusal of the old one waits, and forgets that refusal', async () => {
     await comes('1', 'a', BAD);
     await comes('1', 'b', BAD);

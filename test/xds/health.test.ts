@@ -52,11 +52,17 @@ describe('health with rules from a control plane (needs go)', function () {
   });
 
   it('does not wait with FORCE_START_WITHOUT_INITIAL_CONFIG, while calls fail and /readyz says why', async () => {
-    const weir = await started(`127.0.0.1:${await freePort()}`, { FORCE_START_WITHOUT_INITIAL_CONFIG: 'true' });
+    const weir = await started(`127.0.0.1:${await freePort()}`, {
+      FORCE_START_WITHOUT_INITIAL_CONFIG: 'true',
+      LOG_LEVEL: 'info',
+    });
     const client = caller(weir.grpcPort);
     opened(client, client.close);
     expect(await client.ask(one('d', 'k', 'v'))).to.equal('FAILED_PRECONDITION: no rate limit configuration loaded');
     expect(await client.health('ratelimit')).to.equal('NOT_SERVING');
+    await eventually('the start line', () =>
+      /rules: none yet, from 127\.0\.0\.1:\d+ \(CONFIG_TYPE\)/.test(weir.process().output()),
+    );
     expect(JSON.parse((await page(weir.httpPort, '/readyz')).body)).to.include({ ready: false, rules: 'waiting' });
   });
 

@@ -57,6 +57,14 @@ describe('rules over xDS', () => {
     });
   }
 
+  it('are the same set when its resources come in another order', async () => {
+    plane.send({ version_info: '2', nonce: 'b', resources: [domain('x'), domain('y')] });
+    await plane.request(3);
+    plane.send({ version_info: '3', nonce: 'c', resources: [domain('y'), domain('x')] });
+    expect(await plane.request(4)).to.include({ version_info: '3', response_nonce: 'c' });
+    expect(started.loader.current()?.generation).to.equal(2);
+  });
+
   it('refuse a response of another type than was asked for', async () => {
     plane.send({ version_info: '2', nonce: 'b', type_url: 'type.googleapis.com/other' });
     expect((await plane.request(3)).error_detail?.message).to.match(
