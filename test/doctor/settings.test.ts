@@ -26,9 +26,20 @@ describe('weir doctor and settings', () => {
   });
 
   it('names what the Go service knows and weir does not', () => {
-    expect(says([], { STATSD_HOST: 'h', TRACING_ENABLED: 'true' })[0]).to.match(
-      /without effect here: STATSD_HOST, TRACING_ENABLED$/,
+    expect(says([], { REDIS_PIPELINE_LIMIT: '8', REDIS_POOL_ON_EMPTY_BEHAVIOR: 'WAIT' })[0]).to.match(
+      /without effect here: REDIS_PIPELINE_LIMIT, REDIS_POOL_ON_EMPTY_BEHAVIOR$/,
     );
+  });
+
+  it('names what says where rules are and is not asked: files under xDS, the control plane under files', () => {
+    const overXds = { CONFIG_TYPE: 'GRPC_XDS_SOTW', CONFIG_GRPC_XDS_SERVER_TLS_SAN: 'x' };
+    expect(says(['--rules', 'x'], overXds)).to.deep.equal([
+      'warn RULES is set and without effect: CONFIG_TYPE says that rules come over xDS',
+      'warn CONFIG_GRPC_XDS_SERVER_TLS_SAN is set and without effect: CONFIG_GRPC_XDS_SERVER_USE_TLS is false',
+    ]);
+    expect(says([], { XDS_CLIENT_BACKOFF_JITTER: 'false' })).to.deep.equal([
+      'warn XDS_CLIENT_BACKOFF_JITTER is set and without effect: CONFIG_TYPE is FILE',
+    ]);
   });
 
   it('asks after a name that is one letter off, and passes over all others', () => {
