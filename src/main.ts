@@ -2,6 +2,8 @@
 import { CHECK_HELP, check } from './cli/check.ts';
 import { CLIENT_HELP, client } from './cli/client.ts';
 import { DOCTOR_HELP, doctor } from './cli/doctor.ts';
+import { HEALTH_HELP, health } from './cli/health.ts';
+import { RATELIMIT_HELP, ratelimit } from './cli/ratelimit.ts';
 import { SERVE_HELP, serve } from './cli/serve.ts';
 import { VERSION } from './version.ts';
 
@@ -15,7 +17,9 @@ interface Command {
 const LINGER_MS = 1_000;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  serve: { run: serve, help: SERVE_HELP },
+  serve: { run: (args) => serve(args), help: SERVE_HELP },
+  ratelimit: { run: ratelimit, help: RATELIMIT_HELP },
+  health: { run: (args) => health(args), help: HEALTH_HELP },
   check: { run: check, help: CHECK_HELP },
   doctor: { run: doctor, help: DOCTOR_HELP },
   client: { run: client, help: CLIENT_HELP },

@@ -10,8 +10,14 @@ Flags win over the environment, the environment over the defaults in brackets.
 ${settingsHelp()}
 `;
 
-/** `weir serve`: exit code 0 after SIGTERM, SIGINT or SIGHUP, 1 when it could not start, 2 for wrong settings. */
-export async function serve(args: readonly string[]): Promise<number> {
+/**
+ * `weir serve`: exit code 0 after SIGTERM, SIGINT or SIGHUP, 1 when it could not start, 2 for wrong settings, or when there
+ * is an objection to them.
+ */
+export async function serve(
+  args: readonly string[],
+  objection: (read: ReadSettings) => string | null = () => null,
+): Promise<number> {
   let read: ReadSettings;
   try {
     read = readSettings(args, process.env);
@@ -19,6 +25,8 @@ export async function serve(args: readonly string[]): Promise<number> {
     if (!(error instanceof SettingsError)) throw error;
     return fail(2, error.lines);
   }
+  const objected = objection(read);
+  if (objected !== null) return fail(2, [objected]);
   let service: App;
   try {
     service = app(read);

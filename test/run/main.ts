@@ -1,4 +1,4 @@
-import { envoyInstalled, H2LOAD, installed, PROMETHEUS, REDIS } from './install.ts';
+import { BUBBLEWRAP, envoyInstalled, H2LOAD, installed, PROMETHEUS, REDIS } from './install.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
 import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
@@ -7,7 +7,7 @@ const PLANS: Readonly<Record<string, readonly Suite[]>> = { test: TEST, check: C
 const isOn = (name: string): boolean => !['', '0', 'false', undefined].includes(process.env[name]);
 
 // The tests look for '1'.
-for (const name of ['WITHOUT_REDIS', 'WITHOUT_ENVOY', 'WITHOUT_PROMETHEUS', 'REQUIRE_ALL'])
+for (const name of ['WITHOUT_REDIS', 'WITHOUT_ENVOY', 'WITHOUT_PROMETHEUS', 'WITHOUT_CONTAINER', 'REQUIRE_ALL'])
   process.env[name] = isOn(name) ? '1' : '';
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -29,11 +29,12 @@ if (!suites || suites.length === 0) {
 const needsAny = (without: string, names: readonly string[]): boolean =>
   !isOn(without) && suites.some(({ name }) => names.includes(name));
 const missing = [
-  needsAny('WITHOUT_REDIS', ['unit', 'service', 'foreign', 'oracle on Redis', 'e2e', 'bench', 'soak'])
+  needsAny('WITHOUT_REDIS', ['unit', 'service', 'container', 'foreign', 'oracle on Redis', 'e2e', 'bench', 'soak'])
     ? installed(REDIS)
     : '',
   needsAny('WITHOUT_ENVOY', ['e2e']) ? envoyInstalled() : '',
   needsAny('WITHOUT_PROMETHEUS', ['receivers']) ? installed(PROMETHEUS) : '',
+  needsAny('WITHOUT_CONTAINER', ['container']) ? installed(BUBBLEWRAP) : '',
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 for (const advice of missing) console.error(advice);

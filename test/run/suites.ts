@@ -8,7 +8,7 @@ export interface Suite {
   readonly deadlineSeconds: number;
   readonly env?: Readonly<Record<string, string>>;
   /** The environment variable that leaves this suite out. */
-  readonly without?: 'WITHOUT_REDIS' | 'WITHOUT_ENVOY';
+  readonly without?: 'WITHOUT_REDIS' | 'WITHOUT_ENVOY' | 'WITHOUT_PROMETHEUS' | 'WITHOUT_CONTAINER';
 }
 
 const NODE = process.execPath;
@@ -53,7 +53,7 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'soak'];
+const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'soak'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -95,6 +95,13 @@ export const TEST: readonly Suite[] = [
     deadlineSeconds: 300,
   },
   { name: 'xds', commands: mocha('test/xds/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
+  {
+    name: 'container',
+    commands: mocha('test/container/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 300,
+    without: 'WITHOUT_CONTAINER',
+  },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
 ];
 
