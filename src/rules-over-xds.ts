@@ -27,7 +27,7 @@ export function rulesOverXds(settings: Settings, metrics: Metrics, { logger, tro
     random: Math.random,
     onConnected: () => logger.info('rules: connected to the control plane %s', server),
     onDisconnected: (because, retryMs) =>
-      trouble('xds', 'rules: no stream to the control plane; the last good rules stay live', {
+      trouble('xds', 'rules: no stream to the control plane; rules stay as they are', {
         server,
         because,
         retryMs,
