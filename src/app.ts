@@ -4,8 +4,10 @@ import { type ProjectionOptions, project } from './core/projection.ts';
 import { type Counting, counting } from './counting.ts';
 import { type Health as GrpcHealth, health as grpcHealth, HEALTH_CHECK } from './grpc/health.ts';
 import { reflection } from './grpc/reflection.ts';
+import type { Tls } from './grpc/secure-server.ts';
 import { type GrpcServer, grpcServer } from './grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from './grpc/should-rate-limit.ts';
+import { grpcPlace, grpcTls, tellTls } from './grpc-door.ts';
 import { admin } from './http/admin.ts';
 import { expositionHandler } from './http/exposition-handler.ts';
 import { type Health, health } from './http/health.ts';
@@ -31,7 +33,7 @@ export interface App {
   start(): Promise<void>;
   /** Drains: says NOT_SERVING, lets calls in flight finish, then closes everything. The same promise each time. */
   stop(): Promise<void>;
-  /** `host:port` of each door that is open: grpc, http, admin, and prometheus if it was asked for. */
+  /** `host:port` of each door that is open: grpc, http, admin, and prometheus if it was asked for. grpc: or `unix:path`. */
   addresses(): Readonly<Record<string, string>>;
   readonly rules: RulesHistory;
   /** Where rules come from and hits are counted, in words. */
@@ -67,7 +69,8 @@ export function app(read: ReadSettings): App {
 
   let serving = false;
   const doctor = doctorOf(settings, history, loader, counted, () => serving);
-  const doors = doorsOf(settings, { decider, doctor, history, measured, told, observer });
+  const tls = grpcTls(settings, measured, told);
+  const doors = doorsOf(settings, { tls, decider, doctor, history, measured, told, observer });
   // A caller that is told SERVING will get decisions, so there must be rules, whatever /healthcheck makes of it.
   doctor.listen((now) => {
     healthy = now;
@@ -75,12 +78,15 @@ export function app(read: ReadSettings): App {
   });
 
   const { grpc, http } = doors;
-  const everything = parts([...receivers, ...counted.parts, ...Object.values(http), grpc, loader, doctor], {
+  const secrets = tls === undefined ? [] : [tls.certificates];
+  const inOrder = [...receivers, ...counted.parts, ...secrets, ...Object.values(http), grpc, loader, doctor];
+  const everything = parts(inOrder, {
     stopTimeoutMs: settings.drainTimeoutMs + CLOSE_TIMEOUT_MS,
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
   });
 
   async function start(): Promise<void> {
+    tellTls(settings, tls, told);
     await everything.start();
     serving = true;
     await doctor.refresh();
@@ -103,7 +109,7 @@ export function app(read: ReadSettings): App {
       stopping ??= drain();
       return stopping;
     },
-    addresses: () => addressesOf({ grpc, ...http }),
+    addresses: () => addressesOf(grpc, http),
     rules: history,
     places: { rules: place.from, counting: counted.where },
     log: told,
@@ -147,6 +153,7 @@ function doctorOf(
 }
 
 interface Behind {
+  readonly tls: Tls | undefined;
   readonly decider: Limiter;
   readonly doctor: Health;
   readonly history: RulesHistory;
@@ -161,7 +168,7 @@ interface Doors {
   readonly http: Readonly<Record<string, HttpServer>>;
 }
 
-function doorsOf(settings: Settings, { decider, doctor, history, measured, told, observer }: Behind): Doors {
+function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, told, observer }: Behind): Doors {
   const onBug = (error: unknown): void => {
     measured.bug();
     told.bug(error);
@@ -179,13 +186,15 @@ function doorsOf(settings: Settings, { decider, doctor, history, measured, told,
   const healthService = grpcHealth({ onCall });
   const exposition = expositionHandler(measured.registry);
   const grpc = grpcServer({
-    host: settings.grpcHost,
-    port: settings.grpcPort,
+    place: grpcPlace(settings),
+    tls,
     handlers: { [SHOULD_RATE_LIMIT]: shouldRateLimit(answering), [HEALTH_CHECK]: healthService.check },
     services: [healthService, reflection()],
     health: healthService,
     maxMessageBytes: settings.maxMessageBytes,
     maxConnections: settings.grpcMaxConnections,
+    maxConnectionAgeMs: settings.grpcMaxConnectionAgeMs,
+    maxConnectionAgeGraceMs: settings.grpcMaxConnectionAgeGraceMs,
     drainTimeoutMs: settings.drainTimeoutMs,
   });
   const http: Record<string, HttpServer> = {
@@ -234,12 +243,14 @@ function historian(history: RulesHistory, changed: () => void): Observer {
   };
 }
 
-function addressesOf(doors: Readonly<Record<string, GrpcServer | HttpServer>>): Readonly<Record<string, string>> {
+function addressesOf(grpc: GrpcServer, doors: Readonly<Record<string, HttpServer>>): Readonly<Record<string, string>> {
   const bound: Record<string, string> = {};
+  const target = grpc.target();
+  if (target !== null) bound.grpc = target;
   for (const [name, door] of Object.entries(doors)) {
     const address = door.address();
     if (address === null) continue;
-    const host = 'host' in address ? address.host : address.address;
+    const host = address.address;
     bound[name] = `${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   }
   return bound;

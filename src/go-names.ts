@@ -1,13 +1,5 @@
 /** Names the Go service reads and weir does not (yet): accepted, logged, without effect. */
 export const WITHOUT_EFFECT: readonly string[] = [
-  'GRPC_CLIENT_TLS_CACERT',
-  'GRPC_CLIENT_TLS_SAN',
-  'GRPC_MAX_CONNECTION_AGE',
-  'GRPC_MAX_CONNECTION_AGE_GRACE',
-  'GRPC_SERVER_TLS_CERT',
-  'GRPC_SERVER_TLS_KEY',
-  'GRPC_SERVER_USE_TLS',
-  'GRPC_UDS',
   'MEMCACHE_HOST_PORT',
   'MEMCACHE_MAX_IDLE_CONNS',
   'MEMCACHE_SRV',
@@ -33,15 +25,3 @@ export const WITHOUT_EFFECT: readonly string[] = [
   'TRACING_SERVICE_NAME',
   'TRACING_SERVICE_NAMESPACE',
 ];
-
-/**
- * Names whose value asks for something that must not be quietly left out: without it weir would speak plain text where
- * TLS was asked for, or have no rules.
- */
-export const NOT_YET: Readonly<Record<string, { readonly asks: (value: string) => boolean; readonly why: string }>> = {
-  GRPC_SERVER_USE_TLS: { asks: isTrue, why: 'TLS on the gRPC port is not supported yet' },
-};
-
-function isTrue(value: string): boolean {
-  return /^(1|t|true)$/i.test(value);
-}

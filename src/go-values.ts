@@ -22,16 +22,18 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 
 /** A timer of Node that is set for more than 2^31-1 ms, which is 24 days, rings at once. */
 const MOST_HOURS = 250;
+/** The longest duration of Go, in whole hours. */
+export const MOST_GO_HOURS = 2_562_047;
 
 /** `1h30m`, `150us`, `0.5s`, or a bare 0; in milliseconds. Negative durations have no use here and are refused. */
-export function goDurationMs(text: string): number {
+export function goDurationMs(text: string, mostHours = MOST_HOURS): number {
   const unsigned = text.replace(/^\+/, '');
   if (unsigned === '0') return 0;
   const parts = [...unsigned.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy)];
   const read = parts.reduce((length, part) => length + part[0].length, 0);
   const ms = parts.reduce((sum, [, number, unit]) => sum + Number(number) * (UNIT_MS[unit ?? ''] ?? Number.NaN), 0);
-  if (parts.length === 0 || read !== unsigned.length || ms > MOST_HOURS * 3_600_000) {
-    throw new Error(`expected a duration such as 150us, 10s or 1h30m, at most ${MOST_HOURS}h`);
+  if (parts.length === 0 || read !== unsigned.length || ms > mostHours * 3_600_000) {
+    throw new Error(`expected a duration such as 150us, 10s or 1h30m, at most ${mostHours}h`);
   }
   return ms;
 }

@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
 import { REQUEST_BOUNDS } from './core/request.ts';
-import { NOT_YET, WITHOUT_EFFECT } from './go-names.ts';
+import { WITHOUT_EFFECT } from './go-names.ts';
 import {
   goBoolean,
   goDurationMs,
   goList,
   hostAndPort,
   integerBetween,
+  MOST_GO_HOURS,
   numberBetween,
   oneOf,
   pairs,
@@ -65,6 +66,22 @@ const redisType = (env: string, doc: string) =>
   setting(env, 'single|sentinel|cluster', '', optional(oneOf('single', 'sentinel', 'cluster')), doc);
 const socketType = (env: string, doc: string) => setting(env, 'tcp|unix', '', optional(oneOf('tcp', 'unix')), doc);
 const MOST_CONNECTIONS = 1_000;
+/** What the kernel takes for the address of a unix socket, in bytes. */
+const MOST_SOCKET_PATH = 107;
+const socketPath = (value: string): string | null => {
+  if (value.startsWith('@')) throw new Error('expected the path of a file; abstract sockets are not supported');
+  if (Buffer.byteLength(value) > MOST_SOCKET_PATH)
+    throw new Error(`expected a path of at most ${MOST_SOCKET_PATH} bytes`);
+  return optionalText(value);
+};
+/** OpenSSL takes a name with a dot in front for all names that end so. */
+const certificateName = (value: string): string => {
+  if (/^\.|\s/.test(value)) throw new Error('expected a DNS name or an IP address');
+  return value;
+};
+/** For what may well take longer than any timer of Node. */
+const longDuration = (env: string, fallback: string, doc: string) =>
+  setting(env, 'duration', fallback, (value) => goDurationMs(value, MOST_GO_HOURS), doc);
 const poolSize = (env: string, doc: string) => setting(env, 'number', '1', integerBetween(1, MOST_CONNECTIONS), doc);
 
 /** gRPC takes these and no others; a value may hold a token, so it is never told. */
@@ -91,6 +108,23 @@ export const SETTINGS = {
       atLeastOne,
       'Connections to the gRPC port; more are closed at once.',
     ),
+    grpcUds: setting(
+      'GRPC_UDS',
+      'path',
+      '',
+      socketPath,
+      'A unix socket for gRPC, in place of GRPC_HOST and GRPC_PORT.',
+    ),
+    grpcMaxConnectionAgeMs: longDuration(
+      'GRPC_MAX_CONNECTION_AGE',
+      '24h',
+      'A connection so old, give or take a tenth, is asked to leave (GOAWAY) at its next call. 0: never.',
+    ),
+    grpcMaxConnectionAgeGraceMs: longDuration(
+      'GRPC_MAX_CONNECTION_AGE_GRACE',
+      '1h',
+      'What its calls may take from then on; then it is cut. 0: as long as they like.',
+    ),
     debugHost: setting('DEBUG_HOST', 'address', '0.0.0.0', text, 'Address of the admin port.'),
     debugPort: setting('DEBUG_PORT', 'port', '6070', port, 'Admin: /rlconfig, /rules, /metrics, /stats.'),
     usePrometheus: bool(
@@ -100,6 +134,26 @@ export const SETTINGS = {
     ),
     prometheusAddr: setting('PROMETHEUS_ADDR', 'host:port', ':9090', hostAndPort, 'Where, with USE_PROMETHEUS.'),
     prometheusPath: setting('PROMETHEUS_PATH', 'path', '/metrics', absolutePath, 'The path there.'),
+  }),
+  ...inGroup('TLS on the gRPC port', {
+    grpcTls: bool('GRPC_SERVER_USE_TLS', false, 'Speak TLS, and nothing else.'),
+    grpcTlsCert: path('GRPC_SERVER_TLS_CERT', 'PEM file of our certificate. New ones are taken when the files change.'),
+    grpcTlsKey: path('GRPC_SERVER_TLS_KEY', 'PEM file of its key.'),
+    grpcClientCa: path(
+      'GRPC_CLIENT_TLS_CACERT',
+      'PEM file of authorities: only clients with a certificate of one of them are let in.',
+    ),
+    grpcClientSan: setting(
+      'GRPC_CLIENT_TLS_SAN',
+      'name',
+      '',
+      optional(certificateName),
+      "DNS name or IP address that clients' certificates must be for.",
+    ),
+    grpcServerTlsCaCert: path(
+      'GRPC_SERVER_TLS_CA_CERT',
+      'Set by Envoy Gateway. Told in the log and not enforced, as in the Go service; see GRPC_CLIENT_TLS_CACERT.',
+    ),
   }),
   ...inGroup('Rules', {
     rules: setting(
@@ -527,9 +581,6 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
       const where = flag === undefined ? setting.env : `--${flagOf(setting)}`;
       wrong.push(`${where}: ${(error as Error).message}`);
     }
-  }
-  for (const [name, { asks, why }] of Object.entries(NOT_YET)) {
-    if (env[name] && asks(env[name])) wrong.push(`${name}: ${why}`);
   }
   const keys = (values as { readonly dogStatsdMogrifiers?: readonly string[] }).dogStatsdMogrifiers ?? [];
   const mogrifiers = readMogrifiers(keys, env, wrong);

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
   CallError,
+  type ClientTls,
   type RateLimitDescriptor,
   type RateLimitResponse,
   type RateLimitStatus,
@@ -14,8 +16,10 @@ interface Output {
 }
 
 export interface Question {
-  /** `host:port`. */
+  /** `host:port`, or `unix:path`. */
   readonly address: string;
+  /** Absent: plain text. */
+  readonly tls?: ClientTls | undefined;
   readonly domain: string;
   /** Each `key=value,key2=value2`; see `parseDescriptor`. */
   readonly descriptors: readonly string[];
@@ -30,7 +34,11 @@ export const CLIENT_HELP = `weir client --domain D ...       ask once and print 
   --descriptor KEY=VALUE[,KEY=VALUE]
                                     its entries; may come again for more descriptors; \\, is a comma in a value
   --hits N                          how many to charge [1]; 0 only looks
-  --address HOST:PORT               where weir is [127.0.0.1:8081]
+  --address HOST:PORT               where weir is [127.0.0.1:8081]; unix:PATH for a socket
+  --tls                             speak TLS; each of the following does so too
+  --tls-ca FILE                     PEM file of the authorities to trust, in place of those of the system
+  --tls-cert FILE, --tls-key FILE   our certificate and its key, for a weir that asks who calls
+  --tls-server-name NAME            what the certificate of weir must be for [the host of the address]
   --timeout-ms N                    how long to wait [2000]
 
 Exit code: 0 OK, 1 OVER_LIMIT, 2 no answer.
@@ -62,7 +70,14 @@ export async function client(
   }
 }
 
-export async function ask({ address, domain, descriptors, hits, timeoutMs }: Question): Promise<RateLimitResponse> {
+export async function ask({
+  address,
+  tls,
+  domain,
+  descriptors,
+  hits,
+  timeoutMs,
+}: Question): Promise<RateLimitResponse> {
   const request = {
     domain,
     // A request's own 0 means that nothing was said; a descriptor's 0 looks.
@@ -71,11 +86,19 @@ export async function ask({ address, domain, descriptors, hits, timeoutMs }: Que
       .map((each) => (hits === 0 ? { ...each, hitsAddend: { value: '0' } } : each)),
     ...(hits === undefined ? {} : { hitsAddend: hits }),
   };
-  const rls: RlsClient = rlsClient(address, { timeoutMs });
+  const rls = clientOf(address, timeoutMs, tls);
   try {
     return await rls.check(request);
   } finally {
     rls.close();
+  }
+}
+
+function clientOf(address: string, timeoutMs: number, tls: ClientTls | undefined): RlsClient {
+  try {
+    return rlsClient(address, { timeoutMs, tls });
+  } catch (error) {
+    throw new UsageError(`the files of --tls-* cannot be used: ${(error as Error).message}`);
   }
 }
 
@@ -97,6 +120,7 @@ function questionOf(args: readonly string[]): Question {
   if (values.descriptor === undefined) throw new UsageError('--descriptor key=value is missing');
   return {
     address: values.address,
+    tls: tlsOf(values),
     domain: values.domain,
     descriptors: values.descriptor,
     ...(values.hits === undefined ? {} : { hits: integer('--hits', values.hits, 0) }),
@@ -113,6 +137,11 @@ function parse(args: readonly string[]) {
         domain: { type: 'string' },
         descriptor: { type: 'string', multiple: true },
         hits: { type: 'string' },
+        tls: { type: 'boolean', default: false },
+        'tls-ca': { type: 'string' },
+        'tls-cert': { type: 'string' },
+        'tls-key': { type: 'string' },
+        'tls-server-name': { type: 'string' },
         'timeout-ms': { type: 'string', default: String(DEFAULT_TIMEOUT_MS) },
       },
     });
@@ -121,6 +150,25 @@ function parse(args: readonly string[]) {
     const dashed = /^Option '(?:-\w, )?(--[\w-]+)\b.*' argument is ambiguous/.exec(first)?.[1];
     throw new UsageError(dashed === undefined ? first : `write a value with a dash as ${dashed}=-...`);
   }
+}
+
+function tlsOf(values: ReturnType<typeof parse>['values']): ClientTls | undefined {
+  const { tls, 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key, 'tls-server-name': serverName } = values;
+  if (!tls && [ca, cert, key, serverName].every((it) => it === undefined)) return undefined;
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError('--tls-cert and --tls-key go together');
+  return { ca: pem('--tls-ca', ca), cert: pem('--tls-cert', cert), key: pem('--tls-key', key), serverName };
+}
+
+function pem(flag: string, path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined;
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new UsageError(`${flag}: ${(error as NodeJS.ErrnoException).code ?? 'it cannot be read'}: ${path}`);
+  }
+  if (!bytes.includes('-----BEGIN ')) throw new UsageError(`${flag}: there is nothing in PEM form in ${path}`);
+  return bytes;
 }
 
 function integer(name: string, text: string, least: number): number {

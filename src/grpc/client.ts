@@ -1,4 +1,4 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { serviceNamed } from './protos.ts';
 import { SHOULD_RATE_LIMIT } from './should-rate-limit.ts';
 
@@ -60,13 +60,30 @@ export interface RlsClient {
 export interface RlsClientOptions {
   /** After that the call is DEADLINE_EXCEEDED. */
   readonly timeoutMs: number;
+  /** Absent: plain text. */
+  readonly tls?: ClientTls | undefined;
 }
 
-/** Asks a rate limit service. `address` is `host:port`. */
-export function rlsClient(address: string, { timeoutMs }: RlsClientOptions): RlsClient {
+/** What is in PEM files. */
+export interface ClientTls {
+  /** Authorities to trust; absent: those of the system. */
+  readonly ca?: Buffer | undefined;
+  /** For a service that asks who calls; both or neither. */
+  readonly cert?: Buffer | undefined;
+  readonly key?: Buffer | undefined;
+  /** What the service's certificate must be for, where that is not the host of the address. */
+  readonly serverName?: string | undefined;
+}
+
+/**
+ * Asks a rate limit service. `address` is `host:port`, or `unix:path`. Throws an Error when certificate and key do not
+ * serve.
+ */
+export function rlsClient(address: string, { timeoutMs, tls }: RlsClientOptions): RlsClient {
   const { requestSerialize, responseDeserialize } = serviceNamed('envoy.service.ratelimit.v3.RateLimitService')
     .ShouldRateLimit!;
-  const client = new Client(address, credentials.createInsecure());
+  const named = tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName };
+  const client = new Client(address, channelCredentials(tls), named);
   return {
     check: (request) =>
       new Promise((resolve, reject) => {
@@ -79,4 +96,9 @@ export function rlsClient(address: string, { timeoutMs }: RlsClientOptions): Rls
       }),
     close: () => client.close(),
   };
+}
+
+function channelCredentials(tls: ClientTls | undefined): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure();
+  return credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null);
 }

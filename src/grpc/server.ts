@@ -1,4 +1,5 @@
-import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import type { Http2Server, ServerHttp2Session } from 'node:http2';
+import { createServer, type Socket } from 'node:net';
 import {
   type handleUnaryCall,
   Server,
@@ -7,8 +8,11 @@ import {
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
 import type { Part } from '../core/ports.ts';
+import { limitConnectionAge } from './connection-age.ts';
 import { type CallContext, RPC_CODE, RpcError, type UnaryHandler } from './handler.ts';
 import type { Health } from './health.ts';
+import { listen, type Place, targetOf } from './listening.ts';
+import { secureServer, type Tls } from './secure-server.ts';
 
 /** What has streams and so is bound to grpc-js: health's Watch, reflection. */
 export interface GrpcJsService {
@@ -16,10 +20,8 @@ export interface GrpcJsService {
 }
 
 export interface GrpcServerOptions {
-  /** An address or a name; `::` takes IPv4 too where the system does. */
-  readonly host: string;
-  /** 0: any free one; `address` tells which. */
-  readonly port: number;
+  /** The host is an address or a name; `::` takes IPv4 too. A stale file at the path of a socket is taken away. */
+  readonly place: Place;
   /** By full method name, `/package.Service/Method`. */
   readonly handlers: Readonly<Record<string, UnaryHandler>>;
   readonly services: readonly GrpcJsService[];
@@ -36,12 +38,17 @@ export interface GrpcServerOptions {
   readonly keepaliveTimeoutMs?: number;
   /** How long calls in flight have to finish once the server stops; then their connections are cut. */
   readonly drainTimeoutMs?: number;
-  readonly credentials?: ServerCredentials;
+  /** After so long, give or take a tenth, a connection is asked to leave at its next call. 0, the default: never. */
+  readonly maxConnectionAgeMs?: number;
+  /** How long its calls may take from then on; then it is cut. 0, the default: as long as they like. */
+  readonly maxConnectionAgeGraceMs?: number;
+  /** Absent: plain text. */
+  readonly tls?: Tls | undefined;
 }
 
 export interface GrpcServer extends Part {
-  /** Where it listens; null before `start`, and again once stopped. */
-  address(): { readonly host: string; readonly port: number } | null;
+  /** Where it listens as clients write it: `host:port` or `unix:path`; null before `start`, and again once stopped. */
+  target(): string | null;
 }
 
 const MAX_MESSAGE_BYTES = 4_194_304;
@@ -63,19 +70,39 @@ const MAX_STATUS_MESSAGE = 1024;
  * cost in every call. Node's maxSessionMemory stays off, as grpc-js has it: it says Node degrades badly at that limit.
  */
 export function grpcServer(options: GrpcServerOptions): GrpcServer {
-  const { host, port, health, credentials = ServerCredentials.createInsecure() } = options;
-  const { drainTimeoutMs = DRAIN_TIMEOUT_MS } = options;
+  const { place, health, tls, drainTimeoutMs = DRAIN_TIMEOUT_MS } = options;
   const server = grpcJsServer(options);
-  const injector = server.createConnectionInjector(credentials);
-  const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const http2 = http2ServerOf(server);
+  const sockets = new Map<Socket, 'dialled' | 'admitted' | 'speaking'>();
+  const socketOf = new WeakMap<ServerHttp2Session, Socket>();
+
+  function admit(socket: Socket): void {
+    http2.once('session', (session) => {
+      socketOf.set(session, socket);
+      session.once('remoteSettings', () => sockets.set(socket, 'speaking'));
+    });
+    keep(socket, 'admitted');
+    injector.injectConnection(socket);
+  }
+
+  function keep(socket: Socket, as: 'dialled' | 'admitted'): void {
+    sockets.set(socket, as);
     socket.on('close', () => sockets.delete(socket));
     // A connection that breaks ends its calls, and nothing else; without a listener it would end the process.
     socket.on('error', () => socket.destroy());
-    injector.injectConnection(socket);
-  });
+  }
+
+  const listener = tls === undefined ? createServer({ noDelay: true }, admit) : secureServer(tls, admit);
+  // What carries TLS is there before it has shown who it is.
+  if (tls !== undefined) listener.on('connection', (socket) => keep(socket, 'dialled'));
   listener.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+  limitConnectionAge(http2, {
+    maxAgeMs: options.maxConnectionAgeMs ?? 0,
+    graceMs: options.maxConnectionAgeGraceMs ?? 0,
+    random: Math.random,
+    cut: (session) => socketOf.get(session)?.destroy(),
+  });
   let stopping: Promise<void> | null = null;
 
   async function stop(): Promise<void> {
@@ -85,9 +112,11 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
     // Cutting a socket makes its calls UNAVAILABLE, which callers retry. The drain's own cut would make them CANCELLED.
     injector.drain(2 * drainTimeoutMs);
     // Who has not said a word has no call to lose, and would hold the stop up to its deadline.
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const [socket, state] of sockets) {
+      if (state === 'admitted' || (state === 'dialled' && socket.bytesRead === 0)) socket.destroy();
+    }
     const force = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
     }, drainTimeoutMs);
     await closed;
     clearTimeout(force);
@@ -97,16 +126,21 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
 
   return {
     name: 'grpc',
-    start: () => listen(listener, host, port),
+    start: () => listen(listener, place),
     stop: () => {
       stopping ??= stop();
       return stopping;
     },
-    address() {
-      const bound = listener.address() as AddressInfo | null;
-      return bound === null ? null : { host: bound.address, port: bound.port };
-    },
+    target: () => targetOf(listener),
   };
+}
+
+/** grpc-js keeps it to itself, and has no other way to see connections. */
+function http2ServerOf(server: Server): Http2Server {
+  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> };
+  const [only] = http2Servers?.keys() ?? [];
+  if (only === undefined) throw new Error('this version of @grpc/grpc-js keeps its HTTP/2 server elsewhere');
+  return only;
 }
 
 function grpcJsServer({ handlers, services, ...bounds }: GrpcServerOptions): Server {
@@ -123,21 +157,6 @@ function grpcJsServer({ handlers, services, ...bounds }: GrpcServerOptions): Ser
   }
   for (const service of services) service.addToServer(server);
   return server;
-}
-
-function listen(listener: NetServer, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: Error): void => {
-      reject(new Error(`the gRPC port cannot listen on ${host}:${port}: ${error.message}`, { cause: error }));
-    };
-    listener.once('error', failed);
-    listener.listen(port, host, () => {
-      listener.off('error', failed);
-      // A connection that could not be accepted is one connection less, not the end of the port.
-      listener.on('error', () => {});
-      resolve();
-    });
-  });
 }
 
 function asIs(bytes: Buffer): Buffer {

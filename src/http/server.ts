@@ -143,7 +143,9 @@ export function httpServer(options: HttpServerOptions): HttpServer {
         const where = `${options.host || '*'}:${options.port}`;
         failed(new Error(`the ${options.name} port cannot listen on ${where}: ${error.message}`, { cause: error }));
       });
-      made.listen({ port: options.port, ...(options.host === '' ? {} : { host: options.host }) }, () => {
+      // Node's own choice where there is no IPv6.
+      const everywhere = options.host === '' || options.host === '::';
+      made.listen({ port: options.port, ...(everywhere ? {} : { host: options.host }) }, () => {
         made.removeAllListeners('error').on('error', onError);
         listening();
       });

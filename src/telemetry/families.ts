@@ -173,6 +173,24 @@ export const FAMILIES = {
     [],
     'When a set from the control plane was accepted last; 0 before the first',
   ),
+  tlsCertificateExpiry: weir(
+    'ratelimit_grpc_tls_certificate_expiry_timestamp_seconds',
+    'gauge',
+    [],
+    'When the certificate of the gRPC port ends, in seconds since 1970',
+  ),
+  tlsReloads: weir(
+    'ratelimit_grpc_tls_reloads_total',
+    'counter',
+    ['result'],
+    'Times the certificate files of the gRPC port changed: taken, or refused because they do not serve',
+  ),
+  tlsRefused: weir(
+    'ratelimit_grpc_tls_refused_connections_total',
+    'counter',
+    ['because'],
+    'gRPC connections not let in by TLS: no_certificate, untrusted, expired, wrong_purpose, wrong_name, no_http2, no_tls, distrusts_us, handshake',
+  ),
   bugs: weir('ratelimit_bugs_total', 'counter', [], 'Requests that met a defect of weir and were answered INTERNAL'),
   sinkLines: weir('weir_sink_lines_total', 'counter', ['sink'], 'Lines sent to statsd or dogstatsd'),
   sinkLostLines: weir(

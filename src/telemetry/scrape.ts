@@ -5,7 +5,15 @@ import type { DomainNumbers, Slot } from './domain-numbers.ts';
 import { counted, type Family, family, gauged, histogram, type Sample, summed } from './exposition.ts';
 import { FAMILIES, type FamilyRow } from './families.ts';
 import { unmappedName } from './labels.ts';
-import type { BreakerNumbers, LocalCacheNumbers, RedisNumbers, SinkNumbers, Sources, XdsNumbers } from './sources.ts';
+import type {
+  BreakerNumbers,
+  LocalCacheNumbers,
+  RedisNumbers,
+  SinkNumbers,
+  Sources,
+  TlsNumbers,
+  XdsNumbers,
+} from './sources.ts';
 
 /** What is counted beside the domains. */
 export interface Numbers {
@@ -140,6 +148,20 @@ function stateFamilies(numbers: Numbers): Family[] {
     ...(sources.breakers === undefined ? [] : breakerFamilies(sources.breakers())),
     ...(sources.localCache === undefined ? [] : cacheFamilies(sources.localCache())),
     ...(sources.sinks === undefined ? [] : sinkFamilies(sources.sinks())),
+    ...(sources.tls === undefined ? [] : tlsFamilies(sources.tls())),
+  ];
+}
+
+function tlsFamilies({ validToSeconds, reloads, refusals, refused }: TlsNumbers): Family[] {
+  const results = [
+    { labels: { result: 'taken' }, value: reloads },
+    { labels: { result: 'refused' }, value: refusals },
+  ];
+  const connections = [...refused].map(([because, value]) => ({ labels: { because }, value }));
+  return [
+    gauged(FAMILIES.tlsCertificateExpiry, validToSeconds),
+    family(FAMILIES.tlsReloads, results),
+    family(FAMILIES.tlsRefused, connections),
   ];
 }
 

@@ -7,6 +7,17 @@ export interface Sources {
   readonly breakers?: () => BreakerNumbers;
   readonly xds?: () => XdsNumbers;
   readonly sinks?: () => readonly SinkNumbers[];
+  readonly tls?: () => TlsNumbers;
+}
+
+/** Of TLS on the gRPC port. */
+export interface TlsNumbers {
+  /** When the certificate in use ends, in seconds since the epoch. */
+  readonly validToSeconds: number;
+  readonly reloads: number;
+  readonly refusals: number;
+  /** Connections that were not let in, by reason. */
+  readonly refused: ReadonlyMap<string, number>;
 }
 
 /** Of one receiver that numbers are sent to. */

@@ -83,14 +83,14 @@ describe('weir serve', function () {
     });
 
     it('says where it serves, which rules won, where it counts, what it ignores and what to try', async () => {
-      running = await serving(['--rules', path], { RULES: 'elsewhere.yaml', USE_STATSD: 'false' });
+      running = await serving(['--rules', path], { RULES: 'elsewhere.yaml', MEMCACHE_SRV: 'x' });
       const said = await eventually('the last line of the start', () => {
         const lines = running.log().map(({ msg }) => msg);
         return lines.at(-1)?.startsWith('try it') && lines.join('\n');
       });
       expect(said).to.include(`from ${path} (--rules)`);
       expect(said).to.match(/^rules: 1 limit in 1 domain, from/m);
-      expect(said).to.include('no effect here: USE_STATSD');
+      expect(said).to.include('no effect here: MEMCACHE_SRV');
       expect(said).to.include(` client --address ${running.grpc} --domain shop --descriptor user=something`);
       expect(said).to.match(/^try it: /m);
       const counting = running.log().find(({ msg }) => msg.startsWith('counting in memory'));

@@ -35,14 +35,13 @@ describe('weir client', () => {
       },
     });
     server = grpcServer({
-      host: '127.0.0.1',
-      port: 0,
+      place: { host: '127.0.0.1', port: 0 },
       handlers: { [SHOULD_RATE_LIMIT]: handler },
       services: [],
       health: health(),
     });
     await server.start();
-    address = `127.0.0.1:${server.address()!.port}`;
+    address = server.target()!;
   });
 
   beforeEach(() => {

@@ -21,10 +21,10 @@ describe('health', () => {
     calls = [];
     state = health({ onCall: (method, code) => calls.push(`${method} ${code}`) });
     const handlers = { [HEALTH_CHECK]: state.check };
-    server = grpcServer({ host: '127.0.0.1', port: 0, handlers, services: [state], health: state });
+    server = grpcServer({ place: { host: '127.0.0.1', port: 0 }, handlers, services: [state], health: state });
     await server.start();
     const Constructor = makeGenericClientConstructor(serviceNamed('grpc.health.v1.Health'), 'Health');
-    const address = `127.0.0.1:${server.address()!.port}`;
+    const address = server.target()!;
     client = new Constructor(address, credentials.createInsecure()) as unknown as HealthClient;
   });
 

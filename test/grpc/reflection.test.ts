@@ -22,7 +22,7 @@ describe('reflection', () => {
   before(async () => {
     const state = health();
     const services = [state, reflection()];
-    server = grpcServer({ host: '127.0.0.1', port: 0, handlers: {}, services, health: state });
+    server = grpcServer({ place: { host: '127.0.0.1', port: 0 }, handlers: {}, services, health: state });
     await server.start();
   });
 
@@ -34,7 +34,7 @@ describe('reflection', () => {
         const file = join(PACKAGE, `build/proto/grpc/reflection/${version}/reflection.proto`);
         const definition = loadSync(file)[`grpc.reflection.${version}.ServerReflection`] as ServiceDefinition;
         const Constructor = makeGenericClientConstructor(definition, 'ServerReflection');
-        const client = new Constructor(`127.0.0.1:${server.address()!.port}`, credentials.createInsecure());
+        const client = new Constructor(server.target()!, credentials.createInsecure());
         const stream = client.ServerReflectionInfo!();
         const replies: Reply[] = [];
         stream.on('data', (reply: Reply) => replies.push(reply));

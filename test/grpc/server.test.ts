@@ -47,7 +47,7 @@ describe('grpcServer', () => {
       onUnreadable: (error) => unreadable.push(error.message),
     });
     const handlers: Record<string, UnaryHandler> = { [SHOULD_RATE_LIMIT]: handler, [HEALTH_CHECK]: state.check };
-    server = grpcServer({ host, port: 0, handlers, services: [state], health: state, ...part });
+    server = grpcServer({ place: { host, port: 0 }, handlers, services: [state], health: state, ...part });
     await server.start();
     client = new Client(target(), credentials.createInsecure());
     ended.push(
@@ -57,8 +57,12 @@ describe('grpcServer', () => {
   }
 
   function target(): string {
-    const { host, port } = server.address()!;
-    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    return server.target()!;
+  }
+
+  function address(): { readonly host: string; readonly port: number } {
+    const { hostname, port } = new URL(`tcp://${target()}`);
+    return { host: hostname, port: Number(port) };
   }
 
   /** Raw bytes in and out, so that a test may send what no library would. */
@@ -214,7 +218,7 @@ describe('grpcServer', () => {
     state.set(true);
     const answers = Array.from({ length: 200 }, () => call(REQUEST));
     await everyoneIsIn;
-    const { port } = server.address()!;
+    const { port } = address();
     const stopped = server.stop();
     await expectUnhealthy(state);
     const refused = createConnection({ host: '127.0.0.1', port });
@@ -224,12 +228,12 @@ describe('grpcServer', () => {
     const codes = (await Promise.all(answers)).map(({ code }) => code);
     expect(codes).to.deep.equal(new Array(200).fill(0));
     await stopped;
-    expect(server.address()).to.equal(null);
+    expect(server.target()).to.equal(null);
   });
 
   it('closes the 3rd connection of 2 at most unanswered, and takes one again when another has gone', async () => {
     await start({ maxConnections: 2 });
-    const { host, port } = server.address()!;
+    const { host, port } = address();
     /** 'kept' once the server has sent its HTTP/2 settings. */
     const dial = async () => {
       const socket = createConnection({ host, port });
@@ -248,7 +252,7 @@ describe('grpcServer', () => {
 
   it('cuts a connection that answers no ping', async () => {
     await start({ keepaliveTimeMs: 20, keepaliveTimeoutMs: 20 });
-    const { host, port } = server.address()!;
+    const { host, port } = address();
     const dead = createConnection({ host, port });
     ended.unshift(() => dead.destroy());
     const closed = once(dead, 'close');
@@ -273,7 +277,7 @@ describe('grpcServer', () => {
 
   it('stops though a connected client says nothing', async () => {
     await start({ drainTimeoutMs: 60_000 });
-    const { host, port } = server.address()!;
+    const { host, port } = address();
     const silent = createConnection({ host, port });
     silent.resume();
     await once(silent, 'connect');
@@ -286,14 +290,14 @@ describe('grpcServer', () => {
   it('is stopped once by two stops, and may be stopped before it starts', async () => {
     await start();
     await Promise.all([server.stop(), server.stop()]);
-    const other = grpcServer({ host: '127.0.0.1', port: 0, handlers: {}, services: [], health: health() });
+    const other = grpcServer({ place: { host: '127.0.0.1', port: 0 }, handlers: {}, services: [], health: health() });
     await other.stop();
   });
 
   it('says which address is taken', async () => {
     await start();
-    const { host, port } = server.address()!;
-    const second = grpcServer({ host, port, handlers: {}, services: [], health: health() });
+    const { host, port } = address();
+    const second = grpcServer({ place: { host, port }, handlers: {}, services: [], health: health() });
     const error = await second.start().then(
       () => null,
       (e: Error) => e,
@@ -312,7 +316,7 @@ describe('grpcServer', () => {
 
   it('survives a connection that speaks no HTTP/2 and one that is reset in the middle of a call', async () => {
     await start();
-    const { host, port } = server.address()!;
+    const { host, port } = address();
     const other = createConnection({ host, port });
     const otherClosed = once(other, 'close');
     other.end('GET / HTTP/1.1\r\nhost: x\r\n\r\n');

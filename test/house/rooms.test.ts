@@ -53,6 +53,7 @@ const LODGERS: Readonly<Record<string, string>> = {
   'go-names': 'settings',
   'go-values': 'settings',
   counting: 'app',
+  'grpc-door': 'app',
   guard: 'app',
   'loop-lag': 'app',
   mogrifiers: 'settings',

@@ -214,7 +214,7 @@ describe('settings and the names of the Go service', () => {
   });
 
   it('tell those that are set and have no effect, unless they are empty, and refuse none', () => {
-    const env = { MEMCACHE_SRV: 'x', TRACING_ENABLED: 'nonsense', GRPC_UDS: '', PORT: '1', PATH: '/bin' };
+    const env = { MEMCACHE_SRV: 'x', MEMCACHE_TLS: '', TRACING_ENABLED: 'nonsense', PORT: '1', PATH: '/bin' };
     expect(read([], env).ignored).to.have.members(['MEMCACHE_SRV', 'TRACING_ENABLED']);
   });
 
@@ -230,6 +230,14 @@ describe('settings and the names of the Go service', () => {
       DEBUG_PORT: '6070',
       GRPC_HOST: '0.0.0.0',
       GRPC_PORT: '8081',
+      GRPC_UDS: '',
+      GRPC_MAX_CONNECTION_AGE: '24h',
+      GRPC_MAX_CONNECTION_AGE_GRACE: '1h',
+      GRPC_SERVER_USE_TLS: 'false',
+      GRPC_SERVER_TLS_CERT: '',
+      GRPC_SERVER_TLS_KEY: '',
+      GRPC_CLIENT_TLS_CACERT: '',
+      GRPC_CLIENT_TLS_SAN: '',
       FORCE_START_WITHOUT_INITIAL_CONFIG: 'false',
       CONFIG_TYPE: 'FILE',
       CONFIG_GRPC_XDS_NODE_ID: 'default',
@@ -371,27 +379,6 @@ describe('settings of mogrifiers', () => {
       `${second}_NAME: is missing`,
       `${second}_TAGS: expected key:value,key:value`,
     ]);
-  });
-});
-
-describe('settings that ask for what is not there yet', () => {
-  const refusalOf = (env: Record<string, string>) => {
-    try {
-      readSettings([], env);
-      return null;
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-
-  it('stop the start: TLS on the gRPC port', () => {
-    expect(refusalOf({ GRPC_SERVER_USE_TLS: 'true' })).to.equal(
-      'GRPC_SERVER_USE_TLS: TLS on the gRPC port is not supported yet',
-    );
-  });
-
-  it('do not stop it when they ask for nothing', () => {
-    expect(refusalOf({ GRPC_SERVER_USE_TLS: 'false', CONFIG_TYPE: 'file' })).to.equal(null);
   });
 });
 

@@ -33,6 +33,8 @@ describe('the table of metrics', () => {
     m.read({ storeKind: 'memory', localCache: () => cache, breakers: () => breakers });
     m.read({ xds: () => ({ connected: true, connects: 1, accepted: 1, refused: 0, acceptedAtMs: 1 }) });
     m.read({ sinks: () => [{ name: 'statsd', sent: 1, lost: 0 }] });
+    const refused = new Map([['expired', 1]]);
+    m.read({ tls: () => ({ validToSeconds: 1, reloads: 1, refusals: 1, refused }) });
     m.storeFellBack('allow', 'store_down', 1);
     m.read({ redis: () => [{ name: 'main', connections: 1, connects: 1, reconnects: 0, errors: { timeout: 0 } }] });
 
