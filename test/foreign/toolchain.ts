@@ -29,7 +29,13 @@ export function statsdExporter(): Promise<string> {
   return goTool(STATSD_EXPORTER);
 }
 
-async function goTool({ module, version }: { readonly module: string; readonly version: string }): Promise<string> {
+export async function goTool({
+  module,
+  version,
+}: {
+  readonly module: string;
+  readonly version: string;
+}): Promise<string> {
   const name = basename(module);
   const folder = join(GO_BIN, `${name}-${version}`);
   const binary = join(folder, name);

@@ -29,7 +29,17 @@ if (!suites || suites.length === 0) {
 const needsAny = (without: string, names: readonly string[]): boolean =>
   !isOn(without) && suites.some(({ name }) => names.includes(name));
 const missing = [
-  needsAny('WITHOUT_REDIS', ['unit', 'service', 'container', 'foreign', 'oracle on Redis', 'e2e', 'bench', 'soak'])
+  needsAny('WITHOUT_REDIS', [
+    'unit',
+    'service',
+    'peer',
+    'container',
+    'foreign',
+    'oracle on Redis',
+    'e2e',
+    'bench',
+    'soak',
+  ])
     ? installed(REDIS)
     : '',
   needsAny('WITHOUT_ENVOY', ['e2e']) ? envoyInstalled() : '',

@@ -53,7 +53,7 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'soak'];
+const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'peer', 'soak'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -95,6 +95,7 @@ export const TEST: readonly Suite[] = [
     deadlineSeconds: 300,
   },
   { name: 'xds', commands: mocha('test/xds/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
+  { name: 'peer', commands: mocha('test/peer/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
   {
     name: 'container',
     commands: mocha('test/container/**/*.test.ts'),
