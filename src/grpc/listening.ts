@@ -18,7 +18,8 @@ export async function listen(server: Server, place: Place): Promise<void> {
 /** As gRPC clients write it: `host:port`, `[host]:port` or `unix:path`; null while the server does not listen. */
 export function targetOf(server: Server): string | null {
   const bound = server.address() as AddressInfo | string | null;
-  if (bound === null) return null;
+  // Node goes on telling the path of a socket that is gone.
+  if (bound === null || !server.listening) return null;
   if (typeof bound === 'string') return `unix:${bound}`;
   return `${bound.address.includes(':') ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }

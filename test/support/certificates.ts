@@ -8,9 +8,23 @@ import { promisify } from 'node:util';
 export interface Certificates {
   /** PEM of the authority. */
   readonly ca: string;
-  /** For `name` (`DNS:redis.test`, `IP:127.0.0.1`); paths of PEM files. */
-  sign(name: string): Promise<{ readonly cert: string; readonly key: string }>;
+  /** For `name` (`DNS:redis.test`, `IP:127.0.0.1`, several with commas); paths of PEM files. */
+  sign(name: string, options?: SignOptions): Promise<Signed>;
   remove(): Promise<void>;
+}
+
+export interface Signed {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface SignOptions {
+  /** For so many days from now; a negative number has expired. Default 30. */
+  readonly days?: number;
+  /** What it is for, and nothing else. */
+  readonly usage?: 'serverAuth' | 'clientAuth';
+  /** Default `x`. */
+  readonly commonName?: string;
 }
 
 const run = promisify(execFile);
@@ -24,7 +38,7 @@ export async function certificates(): Promise<Certificates> {
   let signed = 0;
   return {
     ca: file('ca.crt'),
-    async sign(name) {
+    async sign(name, { days = 30, usage, commonName = 'x' } = {}) {
       const [own, request, cert] = ['key', 'csr', 'crt'].map((end) => file(`${signed}.${end}`)) as [
         string,
         string,
@@ -39,9 +53,9 @@ export async function certificates(): Promise<Certificates> {
         '-out',
         request,
         '-subj',
-        '/CN=x',
-        '-addext',
-        `subjectAltName=${name}`,
+        `/CN=${commonName}`,
+        ...(name === '' ? [] : ['-addext', `subjectAltName=${name}`]),
+        ...(usage === undefined ? [] : ['-addext', `extendedKeyUsage=${usage}`]),
       );
       const authority = [
         '-CA',
@@ -52,7 +66,7 @@ export async function certificates(): Promise<Certificates> {
         '-copy_extensions',
         'copy',
       ];
-      await openssl('x509', '-req', '-in', request, ...authority, '-out', cert);
+      await openssl('x509', '-req', '-in', request, ...authority, '-days', String(days), '-out', cert);
       return { cert, key: own };
     },
     remove: () => rm(directory, { recursive: true, force: true }),
