@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import { type App, app } from '../app.ts';
 import type { Ruleset } from '../core/ruleset.ts';
-import { type ReadSettings, readSettings, SettingsError, settingsHelp } from '../settings.ts';
+import { type ReadSettings, readSettings, type Settings, SettingsError, settingsHelp } from '../settings.ts';
 
 export const SERVE_HELP = `weir serve [settings]            decide until SIGTERM
 
@@ -62,7 +62,7 @@ function stopSignal(): Promise<NodeJS.Signals> {
 /** Nothing that a shell or the client reads in its own way. */
 const PLAIN_WORD = /^[\w./:@-]+$/;
 
-function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored }: ReadSettings): void {
+function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored, settings }: ReadSettings): void {
   const { grpc, ...others } = addresses();
   if (ignored.length > 0) {
     logger.info({ names: ignored }, 'settings of the Go service that have no effect here: %s', ignored.join(', '));
@@ -77,7 +77,8 @@ function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored
   if (places.counting.startsWith('Redis')) logger.info('counting in %s', places.counting);
   else logger.warn('counting in %s: other instances do not see it, and it is gone at a restart', places.counting);
   const example = live === undefined ? null : firstExample(live);
-  if (example) logger.info('try it: %s client --address %s %s', command(), localAddress(grpc), example);
+  const how = `--address ${localAddress(grpc)}${tlsFlags(settings)}`;
+  if (example) logger.info('try it: %s client %s %s', command(), how, example);
 }
 
 function plural(n: number, noun: string): string {
@@ -94,6 +95,12 @@ function firstExample({ domains }: Ruleset): string | null {
     }
   }
   return null;
+}
+
+/** Whom to trust, and as whom to call, is known to who tries it. */
+function tlsFlags({ grpcTls, grpcClientCa }: Settings): string {
+  if (!grpcTls) return '';
+  return ` --tls-ca CA_FILE${grpcClientCa === null ? '' : ' --tls-cert CERT_FILE --tls-key KEY_FILE'}`;
 }
 
 /** As it was called: from a checkout there is no `weir` on the PATH. */

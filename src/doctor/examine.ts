@@ -1,4 +1,5 @@
 import type { ReadSettings } from '../settings.ts';
+import { certificates } from './certificates.ts';
 import { type Finding, fail } from './finding.ts';
 import { host, thisHost } from './host.ts';
 import { memory } from './memory.ts';
@@ -29,6 +30,7 @@ export async function examine(read: ReadSettings, env: Environment): Promise<rea
       found.then(({ findings }) => findings),
     ),
     ...(stores.length === 0 ? [[memory(read.settings)]] : stores),
+    certificates(read.settings),
     bounded('ports', ports(read.settings)),
     bounded('host', thisHost().then(host)),
   ];

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import type { Settings } from '../settings.ts';
 import { type Finding, fail, ok } from './finding.ts';
 import { type Listener, listenerOn } from './listener.ts';
+import { unixSocket } from './unix-socket.ts';
 
 export interface Door {
   readonly name: string;
@@ -13,14 +14,16 @@ export interface Door {
 
 /** Every port that the service would open is opened and closed again. */
 export async function ports(settings: Settings): Promise<readonly Finding[]> {
+  const { grpcUds, grpcHost, grpcPort } = settings;
+  const grpc = { name: 'gRPC', host: grpcHost, port: grpcPort, settings: 'GRPC_HOST and GRPC_PORT' };
   const doors: Door[] = [
     { name: 'HTTP', host: settings.host, port: settings.port, settings: 'HOST and PORT' },
-    { name: 'gRPC', host: settings.grpcHost, port: settings.grpcPort, settings: 'GRPC_HOST and GRPC_PORT' },
+    ...(grpcUds === null ? [grpc] : []),
     { name: 'admin', host: settings.debugHost, port: settings.debugPort, settings: 'DEBUG_HOST and DEBUG_PORT' },
   ];
   if (settings.usePrometheus)
     doors.push({ name: 'Prometheus', ...settings.prometheusAddr, settings: 'PROMETHEUS_ADDR' });
-  const found: Finding[] = [];
+  const found: Finding[] = grpcUds === null ? [] : [await unixSocket(grpcUds)];
   // One after the other: two doors with one port must not stand in each other's way here.
   for (const door of doors) found.push(await tried(door));
   return found;
@@ -63,6 +66,6 @@ function openAndClose({ host, port }: Door): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ port, ...(host === '' ? {} : { host }) }, () => server.close(() => resolve(null)));
+    server.listen({ port, ...(host === '' || host === '::' ? {} : { host }) }, () => server.close(() => resolve(null)));
   });
 }

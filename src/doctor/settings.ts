@@ -44,6 +44,8 @@ function ignored({ ignored: names }: ReadSettings): readonly Finding[] {
 const RUNTIME: readonly Name[] = ['runtimeRoot', 'runtimeSubdirectory', 'runtimeAppdirectory'];
 const OVER_XDS: readonly Name[] = [...named('CONFIG_GRPC_XDS_'), ...named('XDS_CLIENT_')];
 const XDS_TLS_FILES: readonly Name[] = ['xdsTlsCa', 'xdsTlsSan', 'xdsTlsCert', 'xdsTlsKey'];
+const GRPC_PORT: readonly Name[] = ['grpcHost', 'grpcPort'];
+const GRPC_TLS: readonly Name[] = [...named('GRPC_SERVER_TLS_'), ...named('GRPC_CLIENT_TLS_')];
 const HEADERS: readonly Name[] = ['limitHeader', 'remainingHeader', 'resetHeader'];
 
 /** The reason, and the names that have no effect because of it. */
@@ -61,6 +63,8 @@ function withoutEffect(read: ReadSettings): readonly Finding[] {
     [overXds && !all.xdsTls, XDS_TLS_FILES, `${SETTINGS.xdsTls.env} is false`],
     [!overXds && rules, RUNTIME, `${SETTINGS.rules.env} says where the rules are`],
     [!overXds && all.rules !== null && !rules, ['rules'], 'RUNTIME_* flags say where the rules are'],
+    [all.grpcUds !== null, GRPC_PORT, `${SETTINGS.grpcUds.env} says where gRPC is`],
+    [!all.grpcTls, GRPC_TLS, `${SETTINGS.grpcTls.env} is false, so gRPC is plain text and lets in every client`],
     [!all.usePrometheus, ['prometheusAddr', 'prometheusPath'], `${SETTINGS.usePrometheus.env} is false`],
     [!caches(all), ['overLimitCacheMaxAgeMs'], 'there is no over-limit cache'],
     [all.storeFailure !== 'local', ['localFallbackShare'], `${SETTINGS.storeFailure.env} is not local`],
@@ -113,7 +117,7 @@ function named(beginning: string): readonly Name[] {
 function samePorts({ settings: all }: ReadSettings): readonly Finding[] {
   const doors: readonly (readonly [string, string, number])[] = [
     [SETTINGS.port.env, all.host, all.port],
-    [SETTINGS.grpcPort.env, all.grpcHost, all.grpcPort],
+    ...(all.grpcUds === null ? [[SETTINGS.grpcPort.env, all.grpcHost, all.grpcPort] as const] : []),
     [SETTINGS.debugPort.env, all.debugHost, all.debugPort],
     ...(all.usePrometheus
       ? [[SETTINGS.prometheusAddr.env, all.prometheusAddr.host, all.prometheusAddr.port] as const]

@@ -40,7 +40,21 @@ const ROOMS: Readonly<Record<string, Room>> = {
   clock: { rooms: ['core'], packages: [] },
   version: { rooms: [], packages: [] },
   app: { rooms: [...EVERY_ROOM, 'store/redis', 'version'], packages: [] },
-  doctor: { rooms: ['core', 'settings', 'rules', 'rules-place', 'counting', 'store', 'store/redis'], packages: [] },
+  doctor: {
+    rooms: [
+      'core',
+      'settings',
+      'rules',
+      'rules-place',
+      'counting',
+      'grpc-door',
+      'grpc/certificates',
+      'grpc/unix-socket',
+      'store',
+      'store/redis',
+    ],
+    packages: [],
+  },
   cli: {
     rooms: ['app', 'doctor', 'settings', 'core', 'rules', 'store/memory', 'grpc/client', 'version'],
     packages: [],
