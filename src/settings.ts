@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { REQUEST_BOUNDS } from './core/request.ts';
-import { WITHOUT_EFFECT } from './go-names.ts';
+import { endsTheGoService, withoutEffect } from './go-names.ts';
 import {
   goBoolean,
   goDurationMs,
@@ -74,6 +74,12 @@ const socketPath = (value: string): string | null => {
     throw new Error(`expected a path of at most ${MOST_SOCKET_PATH} bytes`);
   return optionalText(value);
 };
+const backend = (value: string) => {
+  if (value.toLowerCase() === 'memcache') {
+    throw new Error('memcache is not supported; count in Redis (redis, with REDIS_URL) or in this process (memory)');
+  }
+  return oneOf('redis', 'memory')(value);
+};
 /** OpenSSL takes a name with a dot in front for all names that end so. */
 const certificateName = (value: string): string => {
   if (/^\.|\s/.test(value)) throw new Error('expected a DNS name or an IP address');
@@ -92,6 +98,29 @@ const grpcHeaders = (value: string): Readonly<Record<string, string>> => {
     if (!/^[ -~]*$/.test(text)) throw new Error('expected values of printable ASCII');
   }
   return headers;
+};
+
+/** Of an exporter: as gRPC takes them, the values percent-encoded as the OpenTelemetry specification has them. */
+const exporterHeaders = (value: string): Readonly<Record<string, string>> => {
+  const entries = Object.entries(pairs('=')(value)).map(([name, text]) => {
+    let decoded: string;
+    try {
+      decoded = decodeURIComponent(text);
+    } catch {
+      throw new Error('expected values in percent-encoding');
+    }
+    if (!/^[\w.-]+$/.test(name)) throw new Error('expected names of letters, digits, _, - and .');
+    if (!/^[ -~]*$/.test(decoded)) throw new Error('expected values of printable ASCII');
+    return [name.toLowerCase(), decoded];
+  });
+  return Object.fromEntries(entries);
+};
+/** With a scheme, or `host:port` alone. It may hold a password, so it is never told. */
+const endpoint = (value: string): string | null => {
+  if (value === '') return null;
+  if (!/^https?:\/\/[^/]/i.test(value) && !/^[^/\s]+:\d+$/.test(value)) throw new Error('expected http(s)://host:port');
+  if (!URL.canParse(value.includes('://') ? value : `http://${value}`)) throw new Error('expected http(s)://host:port');
+  return value;
 };
 
 /** Every setting there is: what --help prints, what the README's table shows, what the service reads. */
@@ -126,7 +155,22 @@ export const SETTINGS = {
       'What its calls may take from then on; then it is cut. 0: as long as they like.',
     ),
     debugHost: setting('DEBUG_HOST', 'address', '0.0.0.0', text, 'Address of the admin port.'),
-    debugPort: setting('DEBUG_PORT', 'port', '6070', port, 'Admin: /rlconfig, /rules, /metrics, /stats.'),
+    debugPort: setting(
+      'DEBUG_PORT',
+      'port',
+      '6070',
+      port,
+      'Admin: /rlconfig, /rules, /metrics, /stats, /debug/pprof/.',
+    ),
+    debugProfiles: bool(
+      'DEBUG_PROFILES',
+      false,
+      'Make CPU profiles and heap snapshots there, for callers on this host. A snapshot holds keys and secrets.',
+    ),
+    adminTokenFile: path(
+      'ADMIN_TOKEN_FILE',
+      'A file with a token that callers of the admin port must bear (Authorization: Bearer ...), but for /. It may change.',
+    ),
     usePrometheus: bool(
       'USE_PROMETHEUS',
       false,
@@ -244,7 +288,7 @@ export const SETTINGS = {
       'BACKEND_TYPE',
       'redis|memory',
       '',
-      optional(oneOf('redis', 'memory')),
+      optional(backend),
       'Where hits are counted. Redis when this, REDIS_URL or REDIS_TYPE names it, else memory.',
     ),
     storeFailure: setting(
@@ -530,6 +574,75 @@ export const SETTINGS = {
       'Rewrites of DogStatsD names: the first of DOG_STATSD_MOGRIFIER_A_PATTERN, ... that fits gives _A_NAME and _A_TAGS.',
     ),
   }),
+  ...inGroup('Tracing', {
+    tracingEnabled: bool('TRACING_ENABLED', false, 'Send spans to an OpenTelemetry collector by OTLP.'),
+    tracingProtocol: setting(
+      'TRACING_EXPORTER_PROTOCOL',
+      'http|grpc',
+      'http',
+      oneOf('http', 'grpc'),
+      'OTLP over HTTP in protobuf, or over gRPC.',
+    ),
+    tracingSamplingRate: setting(
+      'TRACING_SAMPLING_RATE',
+      'number',
+      '1',
+      numberBetween(0, 1_000),
+      'The part of the traces that begin here, more than 1 is all; callers within a trace have decided. 0: no tracing.',
+    ),
+    tracingServiceName: setting('TRACING_SERVICE_NAME', 'text', 'RateLimit', text, 'service.name of the spans.'),
+    tracingServiceNamespace: setting('TRACING_SERVICE_NAMESPACE', 'text', '', text, 'service.namespace.'),
+    tracingServiceInstanceId: setting(
+      'TRACING_SERVICE_INSTANCE_ID',
+      'text',
+      '',
+      text,
+      'service.instance.id. A random UUID for each process when not set.',
+    ),
+    otlpEndpoint: setting(
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'url',
+      '',
+      endpoint,
+      'The collector: http://localhost:4318 when not set, with grpc http://localhost:4317. Over HTTP /v1/traces is added.',
+    ),
+    otlpTracesEndpoint: setting(
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      'url',
+      '',
+      endpoint,
+      'The same, and beats it; nothing is added.',
+    ),
+    otlpHeaders: setting(
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      'k=v,k=v',
+      '',
+      exporterHeaders,
+      'Sent with each batch, such as a token. Values are percent-encoded.',
+    ),
+    otlpTimeoutMs: setting(
+      'OTEL_EXPORTER_OTLP_TIMEOUT',
+      'milliseconds',
+      '10000',
+      integerBetween(1, 600_000),
+      'How long a batch may take, all attempts together; then it is lost.',
+    ),
+    otlpCompression: setting(
+      'OTEL_EXPORTER_OTLP_COMPRESSION',
+      'none|gzip',
+      'none',
+      oneOf('none', 'gzip'),
+      'How batches are packed.',
+    ),
+    otlpInsecure: bool(
+      'OTEL_EXPORTER_OTLP_INSECURE',
+      false,
+      'With grpc and an address that has no scheme: plain text in place of TLS.',
+    ),
+    otlpCa: path('OTEL_EXPORTER_OTLP_CERTIFICATE', 'PEM file of the authorities to trust, read at the start.'),
+    otlpCert: path('OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE', 'PEM file of our own certificate.'),
+    otlpKey: path('OTEL_EXPORTER_OTLP_CLIENT_KEY', 'PEM file of its key.'),
+  }),
   ...inGroup('Stopping', {
     drainDelayMs: duration('DRAIN_DELAY', '0s', 'Between saying NOT_SERVING and refusing new calls.'),
     drainTimeoutMs: duration('DRAIN_TIMEOUT', '25s', 'How long calls in flight may take to finish.'),
@@ -546,6 +659,8 @@ export interface ReadSettings {
   readonly mogrifiers: readonly MogrifierSetting[];
   /** Names of the Go service's environment that were set and have no effect here. */
   readonly ignored: readonly string[];
+  /** What is set, does no harm here, and would end the Go service: sentences. */
+  readonly warnings: readonly string[];
 }
 
 /** All that is wrong with flags and environment, a line each. Values are left out: they may be secrets. */
@@ -585,11 +700,13 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
   const keys = (values as { readonly dogStatsdMogrifiers?: readonly string[] }).dogStatsdMogrifiers ?? [];
   const mogrifiers = readMogrifiers(keys, env, wrong);
   if (wrong.length > 0) throw new SettingsError(wrong);
+  const settings = Object.freeze(values) as unknown as Settings;
   return {
-    settings: Object.freeze(values) as unknown as Settings,
+    settings,
     sources: sources as Record<keyof Table, SettingSource>,
     mogrifiers,
-    ignored: WITHOUT_EFFECT.filter((name) => env[name] !== undefined && env[name] !== ''),
+    ignored: withoutEffect(env),
+    warnings: endsTheGoService(env, settings),
   };
 }
 

@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { type App, app } from '../app.ts';
 import type { Ruleset } from '../core/ruleset.ts';
+import { reasons } from '../go-names.ts';
 import { type ReadSettings, readSettings, type Settings, SettingsError, settingsHelp } from '../settings.ts';
 
 export const SERVE_HELP = `weir serve [settings]            decide until SIGTERM
@@ -62,11 +63,13 @@ function stopSignal(): Promise<NodeJS.Signals> {
 /** Nothing that a shell or the client reads in its own way. */
 const PLAIN_WORD = /^[\w./:@-]+$/;
 
-function tellStart({ addresses, places, rules, log: { logger } }: App, { ignored, settings }: ReadSettings): void {
+function tellStart(
+  { addresses, places, rules, log: { logger } }: App,
+  { ignored, warnings, settings }: ReadSettings,
+): void {
   const { grpc, ...others } = addresses();
-  if (ignored.length > 0) {
-    logger.info({ names: ignored }, 'settings of the Go service that have no effect here: %s', ignored.join(', '));
-  }
+  for (const reason of reasons(ignored)) logger.info('settings of the Go service without effect here: %s', reason);
+  for (const warning of warnings) logger.warn(warning);
   const doors = Object.entries(others).map(([name, address]) => `${name} ${address}`);
   logger.info('serving: grpc %s, %s', grpc, doors.join(', '));
   const live = rules.loaded()?.ruleset;

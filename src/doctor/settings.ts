@@ -26,7 +26,7 @@ export function settings(read: ReadSettings, env: Environment): readonly Finding
 /** Only names that are one slip of the hand from one of ours; whatever else is there is none of our business. */
 function unknown(env: Environment): readonly Finding[] {
   const ours = Object.values(SETTINGS).map((setting) => setting.env);
-  const known = new Set<string>([...ours, ...WITHOUT_EFFECT]);
+  const known = new Set<string>([...ours, ...Object.keys(WITHOUT_EFFECT)]);
   return Object.keys(env).flatMap((name) => {
     if (known.has(name) || !/^[A-Z]+_\w+$/.test(name) || name.length < SHORTEST_NAME) return [];
     const meant = ours.find((it) => Math.abs(it.length - name.length) <= 1 && editDistance(name, it) === 1);

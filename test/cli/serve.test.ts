@@ -90,7 +90,7 @@ describe('weir serve', function () {
       });
       expect(said).to.include(`from ${path} (--rules)`);
       expect(said).to.match(/^rules: 1 limit in 1 domain, from/m);
-      expect(said).to.include('no effect here: MEMCACHE_SRV');
+      expect(said).to.include('without effect here: MEMCACHE_SRV: there is no memcached here');
       expect(said).to.include(` client --address ${running.grpc} --domain shop --descriptor user=something`);
       expect(said).to.match(/^try it: /m);
       const counting = running.log().find(({ msg }) => msg.startsWith('counting in memory'));

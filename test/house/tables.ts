@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { goNamesTable } from '../../src/go-names.ts';
 import { ownWordsMarkdown } from '../../src/rules/resource.ts';
 import { schemaMarkdown } from '../../src/rules/schema.ts';
 import { settingsTable } from '../../src/settings.ts';
@@ -11,6 +12,7 @@ import { ROOT } from './tree.ts';
 /** The tables of README.md, each made of what the code itself uses. */
 export const TABLES: Readonly<Record<string, () => string>> = {
   settings: settingsTable,
+  'go-names': goNamesTable,
   metrics: () => [...METRIC_HEADING, ...metricRows()].join('\n'),
   'rule-keys': () => schemaMarkdown().join('\n'),
   'own-words': () => ownWordsMarkdown().join('\n'),

@@ -13,6 +13,8 @@ export interface Difference {
   /** Holds for every recorded gRPC error with this code and message; the first that fits counts. */
   readonly codes?: readonly CodeRule[];
   readonly excuses?: readonly Excuse[];
+  /** Those of its settings that have another default here. */
+  readonly settings?: readonly string[];
 }
 
 export interface CodeRule {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { WITHOUT_EFFECT } from '../../src/go-names.ts';
+import { reasons, WITHOUT_EFFECT } from '../../src/go-names.ts';
 import {
   type ReadSettings,
   readSettings,
@@ -8,7 +8,8 @@ import {
   settingsHelp,
   settingsTable,
 } from '../../src/settings.ts';
-import { FIELD_NAMES } from './field-names.ts';
+import { loadDifferences } from '../oracle/differences.ts';
+import { FIELD_DEFAULTS, FIELD_NAMES } from './field-names.ts';
 
 const NAMES = Object.values(SETTINGS).map(({ env }) => env);
 
@@ -153,7 +154,7 @@ describe('settings: what is wrong', () => {
       GRPC_PORT: '70000',
       NEAR_LIMIT_RATIO: '2',
       DRAIN_DELAY: '3',
-      BACKEND_TYPE: 'memcache',
+      BACKEND_TYPE: 'memcached',
       SHADOW_MODE: 'on',
     };
     expect(wrong(['--port=x', '--nope'], env)).to.have.members([
@@ -201,118 +202,67 @@ describe('settings: what is wrong', () => {
 });
 
 describe('settings and the names of the Go service', () => {
-  it('know all 114 of them: each has a setting or is listed as without effect, never both', () => {
+  const without = Object.keys(WITHOUT_EFFECT);
+
+  it('know all 114 of them: each has a setting or a reason why it has no effect, never both', () => {
     expect(FIELD_NAMES).to.have.length(114);
-    const known = [...NAMES, ...WITHOUT_EFFECT];
+    const known = [...NAMES, ...without];
     expect(FIELD_NAMES.filter((name) => !known.includes(name))).to.deep.equal([]);
-    expect(WITHOUT_EFFECT.filter((name) => NAMES.includes(name))).to.deep.equal([]);
+    expect(without.filter((name) => NAMES.includes(name))).to.deep.equal([]);
   });
 
   it('list nothing as without effect that the Go service does not read', () => {
-    expect(WITHOUT_EFFECT.filter((name) => !FIELD_NAMES.includes(name))).to.deep.equal([]);
-    expect(new Set(WITHOUT_EFFECT).size).to.equal(WITHOUT_EFFECT.length);
+    expect(without.filter((name) => !FIELD_NAMES.includes(name))).to.deep.equal([]);
+    for (const why of Object.values(WITHOUT_EFFECT)) expect(why).to.match(/^\w.{20,}[^.]$/);
   });
 
-  it('tell those that are set and have no effect, unless they are empty, and refuse none', () => {
-    const env = { MEMCACHE_SRV: 'x', MEMCACHE_TLS: '', TRACING_ENABLED: 'nonsense', PORT: '1', PATH: '/bin' };
-    expect(read([], env).ignored).to.have.members(['MEMCACHE_SRV', 'TRACING_ENABLED']);
+  it('tell those that are set and have no effect, with the reason, unless they are empty, and refuse none', () => {
+    const env = { MEMCACHE_SRV: 'x', MEMCACHE_TLS: '', REDIS_PIPELINE_LIMIT: 'nonsense', PORT: '1', PATH: '/bin' };
+    const { ignored } = read([], { ...env, MEMCACHE_HOST_PORT: 'h:1' });
+    expect(reasons(ignored)).to.deep.equal([
+      'MEMCACHE_HOST_PORT, MEMCACHE_SRV: there is no memcached here: BACKEND_TYPE=memcache is refused at the start',
+      'REDIS_PIPELINE_LIMIT: the Go service reads it and does nothing with it',
+    ]);
+  });
+
+  it('take every default of the Go service as a value', () => {
+    const refused = wrong([], Object.fromEntries(Object.entries(FIELD_DEFAULTS)));
+    expect(refused).to.deep.equal([]);
+  });
+
+  it('refuse BACKEND_TYPE=memcache with a sentence that says what can be done', () => {
+    expect(wrong([], { BACKEND_TYPE: 'Memcache', MEMCACHE_HOST_PORT: 'h:11211' })).to.deep.equal([
+      'BACKEND_TYPE: memcache is not supported; count in Redis (redis, with REDIS_URL) or in this process (memory)',
+    ]);
+  });
+
+  it('warn of what ends the Go service: a pool that creates connections, and two sinks at once', () => {
+    const warnings = (env: Record<string, string>) => read([], env).warnings;
+    expect(warnings({ REDIS_POOL_ON_EMPTY_BEHAVIOR: 'WAIT', USE_PROMETHEUS: 'true' })).to.deep.equal([]);
+    expect(
+      warnings({ REDIS_POOL_ON_EMPTY_BEHAVIOR: 'CREATE', REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR: 'error' }),
+    ).to.deep.equal(
+      ['REDIS_POOL_ON_EMPTY_BEHAVIOR', 'REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR'].map(
+        (name) => `${name}: CREATE and ERROR have no effect here, and end the Go service at its start`,
+      ),
+    );
+    const sinks = { USE_PROMETHEUS: '1', USE_STATSD: 't' };
+    expect(warnings(sinks)).to.deep.equal([
+      'USE_STATSD, USE_PROMETHEUS: all are told here; more than one ends the Go service at its start',
+    ]);
+    expect(warnings({ ...sinks, DISABLE_STATS: 'true' })).to.deep.equal([]);
   });
 
   it('leave alone what else is in the environment', () => {
     expect(wrong([], { PATH: '/bin', REDIS_URLS: 'x', port: 'x' })).to.deep.equal([]);
   });
 
-  it('have the same defaults, but for the store, the log and the format of its lines', () => {
-    const theirs: Record<string, string> = {
-      HOST: '0.0.0.0',
-      PORT: '8080',
-      DEBUG_HOST: '0.0.0.0',
-      DEBUG_PORT: '6070',
-      GRPC_HOST: '0.0.0.0',
-      GRPC_PORT: '8081',
-      GRPC_UDS: '',
-      GRPC_MAX_CONNECTION_AGE: '24h',
-      GRPC_MAX_CONNECTION_AGE_GRACE: '1h',
-      GRPC_SERVER_USE_TLS: 'false',
-      GRPC_SERVER_TLS_CERT: '',
-      GRPC_SERVER_TLS_KEY: '',
-      GRPC_CLIENT_TLS_CACERT: '',
-      GRPC_CLIENT_TLS_SAN: '',
-      FORCE_START_WITHOUT_INITIAL_CONFIG: 'false',
-      CONFIG_TYPE: 'FILE',
-      CONFIG_GRPC_XDS_NODE_ID: 'default',
-      CONFIG_GRPC_XDS_NODE_METADATA: '',
-      CONFIG_GRPC_XDS_SERVER_URL: 'localhost:18000',
-      CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL: '3s',
-      CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS: '',
-      CONFIG_GRPC_XDS_SERVER_USE_TLS: 'false',
-      CONFIG_GRPC_XDS_CLIENT_TLS_CERT: '',
-      CONFIG_GRPC_XDS_CLIENT_TLS_KEY: '',
-      CONFIG_GRPC_XDS_SERVER_TLS_CACERT: '',
-      CONFIG_GRPC_XDS_SERVER_TLS_SAN: '',
-      XDS_CLIENT_BACKOFF_INITIAL_INTERVAL: '10s',
-      XDS_CLIENT_BACKOFF_MAX_INTERVAL: '60s',
-      XDS_CLIENT_BACKOFF_RANDOM_FACTOR: '0.5',
-      XDS_CLIENT_BACKOFF_JITTER: 'true',
-      XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES: '',
-      USE_PROMETHEUS: 'false',
-      PROMETHEUS_ADDR: ':9090',
-      PROMETHEUS_PATH: '/metrics',
-      PROMETHEUS_MAPPER_YAML: '',
-      PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS: 'false',
-      DISABLE_STATS: 'false',
-      EXTRA_TAGS: '',
-      STATSD_HOST: 'localhost',
-      STATSD_PORT: '8125',
-      STATS_FLUSH_INTERVAL: '10s',
-      USE_DOG_STATSD: 'false',
-      USE_DOG_STATSD_MOGRIFIERS: '',
-      USE_STATSD: 'true',
-      RUNTIME_ROOT: '/srv/runtime_data/current',
-      RUNTIME_SUBDIRECTORY: '',
-      RUNTIME_APPDIRECTORY: 'config',
-      RUNTIME_IGNOREDOTFILES: 'false',
-      RUNTIME_WATCH_ROOT: 'true',
-      EXPIRATION_JITTER_MAX_SECONDS: '300',
-      LOCAL_CACHE_SIZE_IN_BYTES: '0',
-      NEAR_LIMIT_RATIO: '0.8',
-      CACHE_KEY_PREFIX: '',
-      STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT: 'false',
-      LIMIT_RESPONSE_HEADERS_ENABLED: 'false',
-      LIMIT_LIMIT_HEADER: 'RateLimit-Limit',
-      LIMIT_REMAINING_HEADER: 'RateLimit-Remaining',
-      LIMIT_RESET_HEADER: 'RateLimit-Reset',
-      HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED: 'false',
-      REDIS_AUTH: '',
-      REDIS_HEALTH_CHECK_ACTIVE_CONNECTION: 'false',
-      REDIS_TIMEOUT: '10s',
-      REDIS_SENTINEL_AUTH: '',
-      REDIS_TLS: 'false',
-      REDIS_TLS_CACERT: '',
-      REDIS_TLS_CLIENT_CERT: '',
-      REDIS_TLS_CLIENT_KEY: '',
-      REDIS_TLS_SKIP_HOSTNAME_VERIFICATION: 'false',
-      REDIS_POOL_SIZE: '10',
-      REDIS_PIPELINE_WINDOW: '0',
-      REDIS_PERSECOND: 'false',
-      REDIS_PERSECOND_AUTH: '',
-      REDIS_PERSECOND_SENTINEL_AUTH: '',
-      REDIS_PERSECOND_TLS: 'false',
-      REDIS_PERSECOND_POOL_SIZE: '10',
-      REDIS_PERSECOND_PIPELINE_WINDOW: '0',
-      REDIS_PERSECOND_TIMEOUT: '10s',
-      SHADOW_MODE: 'false',
-      QUOTA_MODE: 'false',
-      RESPONSE_DYNAMIC_METADATA: 'false',
-      MERGE_DOMAIN_CONFIG: 'false',
-    };
-    const ours = Object.fromEntries(Object.values(SETTINGS).map((it) => [it.env, it.default]));
-    const shared = FIELD_NAMES.filter((name) => NAMES.includes(name));
-    expect(shared.filter((name) => ours[name] !== theirs[name])).to.have.members([
-      ...['BACKEND_TYPE', 'REDIS_URL', 'REDIS_TYPE', 'REDIS_SOCKET_TYPE', 'REDIS_POOL_SIZE', 'LOG_LEVEL', 'LOG_FORMAT'],
-      'USE_STATSD',
-      ...['REDIS_PERSECOND_URL', 'REDIS_PERSECOND_TYPE', 'REDIS_PERSECOND_SOCKET_TYPE', 'REDIS_PERSECOND_POOL_SIZE'],
-    ]);
+  it('have the same defaults, but for the 12 that the differences from the Go service name', () => {
+    const ours = new Map<string, string>(Object.values(SETTINGS).map((it) => [it.env, it.default]));
+    const other = FIELD_NAMES.filter((name) => ours.has(name) && ours.get(name) !== FIELD_DEFAULTS[name]);
+    const named = loadDifferences().flatMap(({ settings = [] }) => settings);
+    expect(other).to.have.members(named);
+    expect(named).to.have.length(12);
   });
 });
 
