@@ -3,7 +3,6 @@ const ONE_CONNECTION = 'calls never wait for a connection: one carries all hits 
 const IN_ONE_WRITE = 'all hits of a node travel in one write, and the nodes are asked at the same time';
 const NOWHERE = 'the Go service reads it and does nothing with it';
 const OPENS_AT_ONCE = 'ports open at once, /readyz tells whether Redis is there, and it is dialled until it is';
-const TRACING = 'there is no tracing here';
 
 /**
  * Names that the Go service reads and weir does not, and why each has no effect here: accepted whatever their value, and
@@ -28,12 +27,6 @@ export const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   REDIS_STARTUP_INITIAL_INTERVAL: OPENS_AT_ONCE,
   REDIS_STARTUP_MAX_ELAPSED_TIME: OPENS_AT_ONCE,
   REDIS_STARTUP_MAX_INTERVAL: OPENS_AT_ONCE,
-  TRACING_ENABLED: TRACING,
-  TRACING_EXPORTER_PROTOCOL: TRACING,
-  TRACING_SAMPLING_RATE: TRACING,
-  TRACING_SERVICE_INSTANCE_ID: TRACING,
-  TRACING_SERVICE_NAME: TRACING,
-  TRACING_SERVICE_NAMESPACE: TRACING,
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
