@@ -26,6 +26,7 @@ import { fieldMapper, sinks } from './sinks.ts';
 import { type Log, log } from './telemetry/log.ts';
 import { type Metrics, metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
+import { tracingOf } from './tracing.ts';
 import { VERSION } from './version.ts';
 
 export interface App {
@@ -63,8 +64,10 @@ export function app(read: ReadSettings): App {
   const place = rulesPlace(read);
   const source = place.files === null ? rulesOverXds(settings, measured, told) : fileSource(place.files);
   const loader = rulesLoader({ source, mergeDomains: settings.mergeDomains, observer });
-  const counted = counting(settings, measured, told);
-  const decider = deciderOf(settings, loader, counted, clock, observer);
+  const traced = tracingOf(settings, measured, told);
+  const counted = counting(settings, measured, told, traced);
+  const deciding = deciderOf(settings, loader, counted, clock, observer);
+  const decider = traced === null ? deciding : traced.decider(deciding);
   measured.read({ inFlight: decider.inFlight, storeKind: counted.kind });
 
   let serving = false;
@@ -79,7 +82,16 @@ export function app(read: ReadSettings): App {
 
   const { grpc, http } = doors;
   const secrets = tls === undefined ? [] : [tls.certificates];
-  const inOrder = [...receivers, ...counted.parts, ...secrets, ...Object.values(http), grpc, loader, doctor];
+  const inOrder = [
+    ...(traced === null ? [] : [traced]),
+    ...receivers,
+    ...counted.parts,
+    ...secrets,
+    ...Object.values(http),
+    grpc,
+    loader,
+    doctor,
+  ];
   const everything = parts(inOrder, {
     stopTimeoutMs: settings.drainTimeoutMs + CLOSE_TIMEOUT_MS,
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),

@@ -7,6 +7,7 @@ import { overLimitCache } from './store/over-limit-cache.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from './store/redis/redis-store.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
+import type { Tracing } from './telemetry/trace/tracing.ts';
 
 /** Who counts, and what others may ask of it. */
 export interface Counting {
@@ -32,9 +33,9 @@ const READINESS_KEY = 'weir_readiness';
 const REDIS_NAMES = ['main', 'per_second'] as const;
 
 /** Redis when it is named, else memory. Throws an Error with a sentence when its settings do not fit together. */
-export function counting(settings: Settings, metrics: Metrics, log: Log): Counting {
+export function counting(settings: Settings, metrics: Metrics, log: Log, tracing: Tracing | null = null): Counting {
   const guarded = guard(settings, metrics, log);
-  const chosen = wantsRedis(settings) ? inRedis(settings, metrics, log, guarded) : inMemory(settings);
+  const chosen = wantsRedis(settings) ? inRedis(settings, metrics, log, guarded, tracing) : inMemory(settings);
   const store = guarded.outermost(withCache(chosen.store, settings, metrics));
   return { ...chosen, store, parts: [...guarded.parts, ...chosen.parts] };
 }
@@ -123,14 +124,15 @@ export function redisPlaces(settings: Settings): readonly RedisStoreOptions[] {
   return [main, perSecond];
 }
 
-function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Guard): Counting {
+function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Guard, tracing: Tracing | null): Counting {
   const stores = redisPlaces(settings).map((place) => observedStore({ ...place, guard: server }, metrics, log));
   const [main, perSecond] = stores as [RedisStore, RedisStore?];
   metrics.read({
     redis: () => stores.map(({ connections, stats }, i) => ({ ...stats, connections, name: REDIS_NAMES[i] as string })),
   });
+  const told = (store: Store, i: number): Store => tracing?.redis(store, REDIS_NAMES[i] as string) ?? store;
   return {
-    store: perSecond === undefined ? main : byUnit({ main, perSecond }),
+    store: perSecond === undefined ? told(main, 0) : byUnit({ main: told(main, 0), perSecond: told(perSecond, 1) }),
     kind: 'redis',
     where: `Redis at ${main.address}${perSecond === undefined ? '' : `, for limits per second at ${perSecond.address}`}`,
     parts: stores,

@@ -21,6 +21,8 @@ export interface Caller {
   /** Milliseconds since the epoch; null when the caller would wait for ever. */
   readonly deadlineMs: number | null;
   readonly cancelled: boolean;
+  /** What was sent beside the request under this name in lower case, such as `traceparent`; null when nothing was. */
+  header?(name: string): string | null;
 }
 
 /** Who counts. The hits of one request travel together, because `charge` may make one's fate depend on the others'. */

@@ -9,6 +9,8 @@ export interface CallContext {
   readonly cancelled: boolean;
   /** Address and port of the caller, or what the transport knows of it. */
   readonly peer: string;
+  /** The first value of a name, in lower case, in the call's metadata; null when there is none. */
+  header(name: string): string | null;
 }
 
 /** The codes of gRPC that weir sends (https://grpc.io/docs/guides/status-codes/). */

@@ -206,4 +206,9 @@ class GrpcJsCall implements CallContext {
   get peer(): string {
     return this.call.getPeer();
   }
+
+  header(name: string): string | null {
+    const [value] = this.call.metadata.get(name);
+    return typeof value === 'string' ? value : null;
+  }
 }

@@ -199,6 +199,12 @@ export const FAMILIES = {
     ['sink'],
     'Lines that were on their way to statsd or dogstatsd when the way broke',
   ),
+  spans: weir(
+    'weir_trace_spans_total',
+    'counter',
+    ['result'],
+    'Spans by what became of them: sent, failed (not taken in time), dropped (no room to wait)',
+  ),
   storeInfo: weir('weir_store_info', 'gauge', ['kind'], '1 for the store that counts: memory, redis'),
   buildInfo: weir('weir_build_info', 'gauge', ['version'], '1 for the version that runs'),
 } as const satisfies Record<string, FamilyRow>;

@@ -11,6 +11,7 @@ import type {
   RedisNumbers,
   SinkNumbers,
   Sources,
+  SpanNumbers,
   TlsNumbers,
   XdsNumbers,
 } from './sources.ts';
@@ -149,7 +150,16 @@ function stateFamilies(numbers: Numbers): Family[] {
     ...(sources.localCache === undefined ? [] : cacheFamilies(sources.localCache())),
     ...(sources.sinks === undefined ? [] : sinkFamilies(sources.sinks())),
     ...(sources.tls === undefined ? [] : tlsFamilies(sources.tls())),
+    ...(sources.spans === undefined ? [] : [spanFamily(sources.spans())]),
   ];
+}
+
+function spanFamily({ sent, failed, dropped }: SpanNumbers): Family {
+  const results = Object.entries({ sent, failed, dropped });
+  return family(
+    FAMILIES.spans,
+    results.map(([result, value]) => ({ labels: { result }, value })),
+  );
 }
 
 function tlsFamilies({ validToSeconds, reloads, refusals, refused }: TlsNumbers): Family[] {

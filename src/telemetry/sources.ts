@@ -8,6 +8,16 @@ export interface Sources {
   readonly xds?: () => XdsNumbers;
   readonly sinks?: () => readonly SinkNumbers[];
   readonly tls?: () => TlsNumbers;
+  readonly spans?: () => SpanNumbers;
+}
+
+/** Of spans that were made. */
+export interface SpanNumbers {
+  readonly sent: number;
+  /** Not taken by the collector, or it was not there in time. */
+  readonly failed: number;
+  /** There was no room to wait. */
+  readonly dropped: number;
 }
 
 /** Of TLS on the gRPC port. */

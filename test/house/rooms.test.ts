@@ -31,7 +31,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   rules: { rooms: ['core'], packages: ['yaml', 'chokidar'] },
   store: { rooms: ['core'], packages: [] },
   'store/redis': { rooms: ['core', 'store'], packages: ['ioredis'] },
-  telemetry: { rooms: ['core'], packages: ['prom-client', 'pino', 'pino-pretty', 're2js', 'yaml', '@opentelemetry/'] },
+  telemetry: {
+    rooms: ['core'],
+    packages: ['prom-client', 'pino', 'pino-pretty', 're2js', 'yaml', '@opentelemetry/', '@grpc/grpc-js'],
+  },
   wire: { rooms: [], packages: [] },
   grpc: { rooms: ['core', 'wire', 'type limiter'], packages: ['@grpc/', 'grpc-health-check'] },
   xds: { rooms: ['core', 'rules', 'grpc/protos'], packages: ['@grpc/'] },
@@ -74,6 +77,7 @@ const LODGERS: Readonly<Record<string, string>> = {
   'rules-over-xds': 'app',
   'rules-place': 'app',
   sinks: 'app',
+  tracing: 'app',
 };
 
 /** `src/store/redis/batch.ts` -> `store/redis` */

@@ -35,6 +35,7 @@ describe('the table of metrics', () => {
     m.read({ sinks: () => [{ name: 'statsd', sent: 1, lost: 0 }] });
     const refused = new Map([['expired', 1]]);
     m.read({ tls: () => ({ validToSeconds: 1, reloads: 1, refusals: 1, refused }) });
+    m.read({ spans: () => ({ sent: 1, failed: 0, dropped: 0 }) });
     m.storeFellBack('allow', 'store_down', 1);
     m.read({ redis: () => [{ name: 'main', connections: 1, connects: 1, reconnects: 0, errors: { timeout: 0 } }] });
 
