@@ -9,9 +9,11 @@ import { type GrpcServer, grpcServer } from './grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from './grpc/should-rate-limit.ts';
 import { grpcPlace, grpcTls, tellTls } from './grpc-door.ts';
 import { admin } from './http/admin.ts';
+import { bearer } from './http/bearer.ts';
 import { expositionHandler } from './http/exposition-handler.ts';
 import { type Health, health } from './http/health.ts';
 import { jsonHandler } from './http/json.ts';
+import { profiles } from './http/profiles.ts';
 import { type RulesHistory, rulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import { type Limiter, limiter } from './limiter.ts';
@@ -21,7 +23,7 @@ import { type RulesLoader, rulesLoader } from './rules/loader.ts';
 import { formatProblem } from './rules/problem.ts';
 import { rulesOverXds } from './rules-over-xds.ts';
 import { rulesPlace } from './rules-place.ts';
-import type { ReadSettings, Settings } from './settings.ts';
+import { type ReadSettings, SETTINGS, type Settings } from './settings.ts';
 import { fieldMapper, sinks } from './sinks.ts';
 import { type Log, log } from './telemetry/log.ts';
 import { type Metrics, metrics } from './telemetry/metrics.ts';
@@ -223,7 +225,13 @@ function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, 
       name: 'admin',
       host: settings.debugHost,
       port: settings.debugPort,
-      ...admin({ rules: history, metrics: measured.registry, format: formatProblem }),
+      ...admin({
+        rules: history,
+        metrics: measured.registry,
+        profiles: profiles(settings.debugProfiles),
+        guard: adminGuard(settings, told),
+        format: formatProblem,
+      }),
       onError: onBug,
     }),
   };
@@ -232,6 +240,16 @@ function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, 
     http.prometheus = httpServer({ name: 'prometheus', ...settings.prometheusAddr, routes, onError: onBug });
   }
   return { grpc, grpcHealth: healthService, http };
+}
+
+function adminGuard({ adminTokenFile }: Settings, { trouble }: Log): ReturnType<typeof bearer> | undefined {
+  if (adminTokenFile === null) return undefined;
+  const name = SETTINGS.adminTokenFile.env;
+  try {
+    return bearer({ file: adminTokenFile, onTrouble: (because) => trouble('admin token', name, { cause: because }) });
+  } catch (error) {
+    throw new Error(`${name}: ${(error as Error).message}`);
+  }
 }
 
 function projectionOptions(settings: Settings): ProjectionOptions {

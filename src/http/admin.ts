@@ -2,11 +2,15 @@ import type { Problem } from '../core/ports.ts';
 import type { Rule } from '../core/ruleset.ts';
 import { type HttpHandler, jsonReply, textReply } from './exchange.ts';
 import { expositionHandler, type Scrapable } from './exposition-handler.ts';
+import type { Profiles } from './profiles.ts';
 import type { RulesHistory } from './rules-history.ts';
 
 export interface AdminOptions {
   readonly rules: RulesHistory;
   readonly metrics: Scrapable;
+  readonly profiles: Profiles;
+  /** Stands before all pages but `/` and those that probes ask for; absent: everybody is let in. */
+  readonly guard?: ((inner: HttpHandler) => HttpHandler) | undefined;
   /** A problem as people read it, with line and caret. */
   readonly format: (problem: Problem) => string;
 }
@@ -27,30 +31,37 @@ const LIST = [
 ];
 const OWN = '</rules>; rel="related"; title="rules and their problems", </metrics>; rel="related"';
 
-const PPROF_HELP = `This is a Node.js process, which has no pprof. What helps instead:
-  node --cpu-prof --cpu-prof-dir=DIR ...   writes a CPU profile at exit
-  node --heapsnapshot-signal=SIGUSR2 ...   writes a heap snapshot on that signal
-  kill -USR1 PID                           opens the inspector on 127.0.0.1:9229
+const PPROF_HELP = `This is a Node.js process, whose profiles Chrome's DevTools open. With DEBUG_PROFILES=true, from this host alone:
+  /debug/pprof/profile?seconds=N   a CPU profile of the next N seconds (1 to 60, 30 when not said), a .cpuprofile
+  /debug/pprof/heap                a heap snapshot; calls wait while it is taken, and it holds keys and secrets
 Other pages here: /rules (the rules that are live, and problems), /metrics, /rlconfig, /stats.
 `;
+
+/** The list, and what probes of the Go service may ask here, which gives the list there too. */
+const OPEN = ['/', '/healthcheck', '/livez', '/readyz'];
 
 /** At most this many problems and domains are listed; the counts beside them are of all. */
 const MAX_LISTED = 1000;
 
 /** The admin port: what is loaded, what is wrong with it, and the numbers. For operators, never for the public. */
-export function admin({ rules, metrics, format }: AdminOptions): Admin {
-  const noProfile = () => textReply(501, 'There is no pprof in a Node.js process; see /debug/pprof/.\n');
+export function admin({ rules, metrics, profiles, guard = (it) => it, format }: AdminOptions): Admin {
+  const list = () => ({ ...textReply(200, `${LIST.join('\n')}\n`), headers: { link: OWN } });
+  const guarded: Record<string, HttpHandler> = {
+    '/rlconfig': () => textReply(200, rules.loaded()?.ruleset.rules.map(ruleLine).join('') ?? ''),
+    '/rules': () => jsonReply(200, rulesPage(rules, format)),
+    '/stats': async () => jsonReply(200, seriesOf(await metrics.metrics())),
+    '/metrics': expositionHandler(metrics),
+    '/debug/pprof/': () => textReply(200, PPROF_HELP),
+    '/debug/pprof/profile': profiles.cpu,
+    '/debug/pprof/heap': profiles.heap,
+    '/debug/pprof/trace': () => textReply(501, 'A Node.js process makes no execution trace; see /debug/pprof/.\n'),
+  };
   return {
     routes: {
-      '/rlconfig': () => textReply(200, rules.loaded()?.ruleset.rules.map(ruleLine).join('') ?? ''),
-      '/rules': () => jsonReply(200, rulesPage(rules, format)),
-      '/stats': async () => jsonReply(200, seriesOf(await metrics.metrics())),
-      '/metrics': expositionHandler(metrics),
-      '/debug/pprof/': () => textReply(200, PPROF_HELP),
-      '/debug/pprof/profile': noProfile,
-      '/debug/pprof/trace': noProfile,
+      ...Object.fromEntries(Object.entries(guarded).map(([path, page]) => [path, guard(page)])),
+      ...Object.fromEntries(OPEN.map((path) => [path, list])),
     },
-    fallback: () => ({ ...textReply(200, `${LIST.join('\n')}\n`), headers: { link: OWN } }),
+    fallback: guard(list),
   };
 }
 

@@ -1,16 +1,27 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+
 /** What a handler learns of a request. */
 export interface HttpRequest {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
+  /** What follows the `?`; '' without one. */
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The address of who asks; '' when the connection is gone. */
+  readonly peer: string;
   readonly body: Uint8Array;
+  /** The listener is called once, when the answer is out or nobody waits for it any more. */
+  onClosed(listener: () => void): void;
 }
 
 export interface HttpReply {
   readonly status: number;
   /** '' sends no content-type, which is for an empty body. */
   readonly contentType: string;
-  readonly body: string;
+  /** A stream is sent as it comes, and destroyed when nobody reads it any more. */
+  readonly body: string | Readable;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

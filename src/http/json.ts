@@ -1,9 +1,9 @@
 import type { Decision, Verdict } from '../core/decision.ts';
-import { NoRulesError, StoreError } from '../core/ports.ts';
+import { type Caller, NoRulesError, StoreError } from '../core/ports.ts';
 import { type Projection, wholeSeconds } from '../core/projection.ts';
 import { type CheckRequest, type RequestBounds, RequestError } from '../core/request.ts';
 import type { Limiter } from '../limiter.ts';
-import { type HttpHandler, JSON_TYPE, textReply } from './exchange.ts';
+import { type HttpHandler, type HttpRequest, JSON_TYPE, textReply } from './exchange.ts';
 import { JsonError } from './json-text.ts';
 import { requestFromJson } from './proto-json.ts';
 
@@ -33,9 +33,9 @@ export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHand
     }
   }
 
-  return async ({ body }) => {
+  return async (request) => {
     try {
-      const decision = await limiter.decide(read(body));
+      const decision = await limiter.decide(read(request.body), new HttpCaller(request.headers));
       const response = responseJson(decision, project(decision));
       return { status: STATUS[decision.outcome], contentType: JSON_TYPE, body: JSON.stringify(response) };
     } catch (error) {
@@ -44,6 +44,22 @@ export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHand
       throw error;
     }
   };
+}
+
+/** Who asks by HTTP waits as long as it takes. */
+class HttpCaller implements Caller {
+  readonly deadlineMs = null;
+  readonly cancelled = false;
+  private readonly headers: HttpRequest['headers'];
+
+  constructor(headers: HttpRequest['headers']) {
+    this.headers = headers;
+  }
+
+  header(name: string): string | null {
+    const value = this.headers[name];
+    return typeof value === 'string' ? value : null;
+  }
 }
 
 function isRefusal(error: unknown): boolean {

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, pipeline } from 'node:stream';
 import type { Part } from '../core/ports.ts';
 import { type HttpHandler, type HttpReply, TEXT, textReply } from './exchange.ts';
 
@@ -66,14 +66,25 @@ export function httpServer(options: HttpServerOptions): HttpServer {
   let server: Server | null = null;
   let stopping: Promise<void> | null = null;
 
-  async function replyTo(request: IncomingMessage): Promise<HttpReply> {
+  async function replyTo(request: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
     const target = request.url ?? '/';
-    const query = target.indexOf('?');
-    const path = query === -1 ? target : target.slice(0, query);
+    const mark = target.indexOf('?');
+    const path = mark === -1 ? target : target.slice(0, mark);
     const body = await bodyOf(request, bounds.maxBodyBytes);
     if (body === null) return TOO_LARGE;
     const handler = routes.get(path) ?? fallback;
-    return handler({ method: request.method ?? 'GET', path, body });
+    return handler({
+      method: request.method ?? 'GET',
+      path,
+      query: mark === -1 ? '' : target.slice(mark + 1),
+      headers: request.headers,
+      peer: request.socket.remoteAddress ?? '',
+      body,
+      onClosed(listener) {
+        if (response.closed) listener();
+        else response.once('close', listener);
+      },
+    });
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -88,7 +99,7 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     });
     let reply: HttpReply;
     try {
-      reply = await replyTo(request);
+      reply = await replyTo(request, response);
     } catch (error) {
       // The caller went away in the middle of its body.
       if (!request.complete) return;
@@ -200,13 +211,18 @@ function bodyOf(request: IncomingMessage, maxBytes: number): Promise<Uint8Array 
   });
 }
 
-function send(response: ServerResponse, reply: HttpReply, last: boolean): void {
-  if (response.destroyed) return;
-  response.writeHead(reply.status, {
-    ...reply.headers,
-    ...(reply.contentType === '' ? {} : { 'content-type': reply.contentType }),
-    'content-length': Buffer.byteLength(reply.body),
+function send(response: ServerResponse, { status, headers, contentType, body }: HttpReply, last: boolean): void {
+  if (response.destroyed) {
+    if (typeof body !== 'string') body.destroy();
+    return;
+  }
+  response.writeHead(status, {
+    ...headers,
+    ...(contentType === '' ? {} : { 'content-type': contentType }),
+    ...(typeof body === 'string' ? { 'content-length': Buffer.byteLength(body) } : {}),
     ...(last ? { connection: 'close' } : {}),
   });
-  response.end(reply.body);
+  if (typeof body === 'string') response.end(body);
+  // A stream that breaks cuts the connection, which is how the caller learns that the answer is not whole.
+  else pipeline(body, response, () => {});
 }

@@ -58,7 +58,7 @@ describe('health', () => {
   });
 
   it('refuses a check that is not protobuf with INTERNAL', async () => {
-    const context = { deadlineMs: null, cancelled: false, peer: '' };
+    const context = { deadlineMs: null, cancelled: false, peer: '', header: () => null };
     const error = await state.check(Buffer.from([0x0b]), context).then(
       () => null,
       (e: { code: number }) => e,

@@ -350,6 +350,6 @@ describe('grpcServer', () => {
 });
 
 async function expectUnhealthy(state: Health): Promise<void> {
-  const context = { deadlineMs: null, cancelled: false, peer: '' };
+  const context = { deadlineMs: null, cancelled: false, peer: '', header: () => null };
   expect([...(await state.check(new Uint8Array(), context))]).to.deep.equal([8, 2]);
 }

@@ -2,10 +2,12 @@ import { expect } from 'chai';
 import type { Problem } from '../../src/core/ports.ts';
 import { admin } from '../../src/http/admin.ts';
 import { expositionHandler } from '../../src/http/exposition-handler.ts';
+import { profiles } from '../../src/http/profiles.ts';
 import { type RulesHistory, rulesHistory } from '../../src/http/rules-history.ts';
 import { type HttpServer, httpServer } from '../../src/http/server.ts';
 import { loaded, rule, ruleset } from '../telemetry/decisions.ts';
 import { fetchFrom } from './client.ts';
+import { httpRequest } from './request.ts';
 
 const PROBLEM: Problem = { file: 'a.yaml', line: 3, column: 5, message: 'bad', hint: 'good', source: 'x: y' };
 const RULES = [
@@ -32,7 +34,12 @@ describe('admin port', () => {
         return '# TYPE a counter\na{b="c d"} 1\n\n# TYPE e gauge\ne 2.5\n';
       },
     };
-    const { routes, fallback } = admin({ rules, metrics, format: ({ file, line }) => `${file}:${line} formatted` });
+    const { routes, fallback } = admin({
+      rules,
+      metrics,
+      profiles: profiles(false),
+      format: ({ file, line }) => `${file}:${line} formatted`,
+    });
     server = httpServer({ name: 'admin', host: '127.0.0.1', port: 0, routes, fallback });
     await server.start();
   });
@@ -119,10 +126,15 @@ describe('admin port', () => {
     expect(await json('/stats')).to.deep.equal({ 'a{b="c d"}': 1, e: 2.5 });
   });
 
-  it('says where the pprof pages would be that this is no Go process', async () => {
-    expect(await get('/debug/pprof/')).to.include({ status: 200 });
-    expect((await get('/debug/pprof/')).text).to.include('/rules');
-    expect(await get('/debug/pprof/profile')).to.include({ status: 501 });
+  it('says at /debug/pprof/ what there is in its place, and makes no profile unless DEBUG_PROFILES is true', async () => {
+    const { status, text } = await get('/debug/pprof/');
+    expect(status).to.equal(200);
+    expect(text).to.include('/debug/pprof/heap').and.include('DEBUG_PROFILES=true').and.include('/rules');
+    for (const path of ['/debug/pprof/profile?seconds=1', '/debug/pprof/heap']) {
+      const { status, text } = await get(path);
+      expect([path, status]).to.deep.equal([path, 404]);
+      expect(text).to.include('DEBUG_PROFILES=true turns them on');
+    }
     expect(await get('/debug/pprof/trace')).to.include({ status: 501 });
   });
 
@@ -132,7 +144,7 @@ describe('admin port', () => {
       contentType: 'text/plain',
       metrics: () => new Promise((done) => setImmediate(() => done(`scrape ${++made}`))),
     });
-    const ask = () => handler({ method: 'GET', path: '/metrics', body: Buffer.alloc(0) });
+    const ask = () => handler(httpRequest({ path: '/metrics' }));
     const replies = await Promise.all(Array.from({ length: 50 }, ask));
     expect(new Set(replies.map(({ body }) => body))).to.deep.equal(new Set(['scrape 1']));
     expect((await ask()).body).to.equal('scrape 2');
