@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
-import { builtImage, type Image, inImage, mountPoint } from './image.ts';
+import { builtImage, childOf, type Image, inImage, mountPoint } from './image.ts';
 
 const BUILD_MS = 300_000;
 const ROUND_MS = 60_000;
@@ -116,12 +116,6 @@ describe('the image', () => {
     expect(ran(['/bin/ratelimit', 'check', '/data/ratelimit']).stdout).to.include('1 rule in 1 domain');
   });
 });
-
-/** The process inside, which bubblewrap waits for. */
-function childOf(pid: number): number {
-  const [child = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-  return Number(child);
-}
 
 function bytesIn(path: string): number {
   return readdirSync(path, { recursive: true, withFileTypes: true })

@@ -88,6 +88,12 @@ export function inImage(
   ];
 }
 
+/** The process inside, which bubblewrap waits for. */
+export function childOf(pid: number): number {
+  const [child = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  return Number(child);
+}
+
 /** The directories that the tests mount into an image must be there before its root is read-only. */
 export function mountPoint({ root }: Image, path: string): void {
   mkdirSync(join(root, path), { recursive: true });

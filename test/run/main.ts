@@ -34,6 +34,7 @@ const missing = [
     'service',
     'peer',
     'container',
+    'dropin',
     'foreign',
     'oracle on Redis',
     'e2e',
@@ -42,9 +43,9 @@ const missing = [
   ])
     ? installed(REDIS)
     : '',
-  needsAny('WITHOUT_ENVOY', ['e2e']) ? envoyInstalled() : '',
+  needsAny('WITHOUT_ENVOY', ['e2e', 'dropin']) ? envoyInstalled() : '',
   needsAny('WITHOUT_PROMETHEUS', ['receivers']) ? installed(PROMETHEUS) : '',
-  needsAny('WITHOUT_CONTAINER', ['container']) ? installed(BUBBLEWRAP) : '',
+  needsAny('WITHOUT_CONTAINER', ['container', 'dropin']) ? installed(BUBBLEWRAP) : '',
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 for (const advice of missing) console.error(advice);

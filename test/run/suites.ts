@@ -53,7 +53,7 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'peer', 'soak'];
+const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'dropin', 'peer', 'soak'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -99,6 +99,13 @@ export const TEST: readonly Suite[] = [
   {
     name: 'container',
     commands: mocha('test/container/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 300,
+    without: 'WITHOUT_CONTAINER',
+  },
+  {
+    name: 'dropin',
+    commands: mocha('test/dropin/**/*.test.ts'),
     counted: 'mocha',
     deadlineSeconds: 300,
     without: 'WITHOUT_CONTAINER',

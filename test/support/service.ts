@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { type Files, mounted } from './config-map.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './port.ts';
 import { type Ending, type OwnProcess, ownProcess } from './process.ts';
@@ -68,17 +69,9 @@ export async function service(options: ServiceOptions): Promise<Service> {
   const root = await mkdtemp(join(tmpdir(), 'weir-e2e-'));
   const rulesDir = join(root, 'ratelimit', 'config');
   await mkdir(rulesDir, { recursive: true });
-  let generation = 0;
-  const swap = async (rules: Rules) => {
-    const folder = `..generation_${++generation}`;
-    await writeRules(join(rulesDir, folder), rules);
-    await symlink(folder, join(rulesDir, '..data_next'));
-    await rename(join(rulesDir, '..data_next'), join(rulesDir, '..data'));
-  };
-  if (options.configMap) {
-    await swap(options.rules);
-    for (const name of Object.keys(options.rules)) await symlink(join('..data', name), join(rulesDir, name));
-  } else await writeRules(rulesDir, options.rules);
+  const swap = (rules: Rules) => mounted(rulesDir, texts(rules));
+  if (options.configMap) await swap(options.rules);
+  else await writeRules(rulesDir, options.rules);
 
   const ports = { http: await freePort(), grpc: await freePort(), admin: await freePort(), metrics: await freePort() };
   const env: Record<string, string> = {
@@ -157,7 +150,10 @@ async function launch(env: Record<string, string>, port: number, { path, isUp }:
 
 async function writeRules(dir: string, rules: Rules): Promise<void> {
   await mkdir(dir, { recursive: true });
-  for (const [name, content] of Object.entries(rules)) {
-    await writeFile(join(dir, name), typeof content === 'string' ? content : stringify(content));
-  }
+  for (const [name, text] of Object.entries(texts(rules))) await writeFile(join(dir, name), text);
+}
+
+function texts(rules: Rules): Files {
+  const text = (content: string | object) => (typeof content === 'string' ? content : stringify(content));
+  return Object.fromEntries(Object.entries(rules).map(([name, content]) => [name, text(content)]));
 }

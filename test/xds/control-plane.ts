@@ -17,6 +17,7 @@ export interface PlaneRule {
   readonly value?: string;
   readonly rate_limit?: { readonly unit?: number; readonly requests_per_unit?: number; readonly unlimited?: boolean };
   readonly descriptors?: readonly PlaneRule[];
+  readonly shadow_mode?: boolean;
   readonly quota_mode?: boolean;
   readonly metadata?: object;
 }
@@ -62,7 +63,7 @@ const SOURCE = join(fileURLToPath(new URL('.', import.meta.url)), 'control-plane
 /** The path of the program, which is built when Go is there. */
 export const controlPlaneProgram = (): Promise<string> => goProgram(SOURCE, 'weir-control-plane');
 
-export async function controlPlane(binary: string, tls?: ControlPlaneTls): Promise<ControlPlane> {
+export async function controlPlane(binary: string, tls?: ControlPlaneTls, node = NODE): Promise<ControlPlane> {
   const address = `127.0.0.1:${await freePort()}`;
   const admin = `127.0.0.1:${await freePort()}`;
   const files = tls === undefined ? [] : [tls.cert, tls.key, tls.ca];
@@ -79,7 +80,7 @@ export async function controlPlane(binary: string, tls?: ControlPlaneTls): Promi
   const requests = async () => JSON.parse(await ask('GET', '/requests')) as PlaneRequest[];
 
   async function start(): Promise<void> {
-    running = await ownProcess({ name: 'control plane', command: binary, args: [address, admin, NODE, ...files] });
+    running = await ownProcess({ name: 'control plane', command: binary, args: [address, admin, node, ...files] });
     await eventually('the control plane to answer', async () => {
       if (!running.running()) throw new Error(running.output());
       return requests();
