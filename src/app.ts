@@ -46,6 +46,8 @@ export interface App {
 
 /** How long closing may take when the calls in flight are done. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/** Nothing that is read on the admin port is worth waiting for, such as a profile of a minute. */
+const ADMIN_STOP_TIMEOUT_MS = 1_000;
 
 /** The composition root: settings to parts. Throws an Error with a sentence when the settings do not fit together. */
 export function app(read: ReadSettings): App {
@@ -232,6 +234,7 @@ function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, 
         guard: adminGuard(settings, told),
         format: formatProblem,
       }),
+      stopTimeoutMs: ADMIN_STOP_TIMEOUT_MS,
       onError: onBug,
     }),
   };

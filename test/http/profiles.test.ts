@@ -1,10 +1,8 @@
-import { get as httpGet } from 'node:http';
 import { expect } from 'chai';
 import type { HttpReply, HttpRequest } from '../../src/http/exchange.ts';
 import { type Profiles, profiles } from '../../src/http/profiles.ts';
 import { type HttpServer, httpServer } from '../../src/http/server.ts';
-import { eventually } from '../support/eventually.ts';
-import { fetchFrom, portOf } from './client.ts';
+import { fetchFrom } from './client.ts';
 import { httpRequest } from './request.ts';
 
 describe('profiles', () => {
@@ -112,7 +110,7 @@ describe('profiles', () => {
         name: 'admin',
         host: '127.0.0.1',
         port: 0,
-        routes: { '/profile': made.cpu, '/heap': made.heap },
+        routes: { '/profile': made.cpu },
       });
       await server.start();
     });
@@ -126,28 +124,6 @@ describe('profiles', () => {
       expect(profile.endTime - profile.startTime).to.be.greaterThan(900_000);
       expect(profile.nodes).to.be.an('array').that.is.not.empty;
       expect(profile.samples).to.be.an('array').that.is.not.empty;
-    });
-
-    it('of the heap are a whole .heapsnapshot, as it comes', async () => {
-      const { status, headers, text } = await fetchFrom(server, '/heap');
-      expect([status, headers['transfer-encoding']]).to.deep.equal([200, 'chunked']);
-      const { snapshot, nodes } = JSON.parse(text);
-      expect(snapshot.node_count).to.be.greaterThan(1_000);
-      expect(nodes).to.have.length(snapshot.node_count * snapshot.meta.node_fields.length);
-    });
-
-    it('of the heap may be left half read, and the next is made', async () => {
-      await new Promise<void>((resolve, reject) => {
-        const asked = httpGet({ host: '127.0.0.1', port: portOf(server), path: '/heap', agent: false }, (response) => {
-          response.once('data', () => response.destroy());
-          response.once('close', resolve);
-        });
-        asked.once('error', reject);
-      });
-      await eventually(
-        'the next to be made',
-        async () => (await fetchFrom(server, '/profile?seconds=1')).status === 200,
-      );
     });
   });
 });
