@@ -83,7 +83,11 @@ describe('weir serve', function () {
     });
 
     it('says where it serves, which rules won, where it counts, what it ignores and what to try', async () => {
-      running = await serving(['--rules', path], { RULES: 'elsewhere.yaml', MEMCACHE_SRV: 'x' });
+      running = await serving(['--rules', path], {
+        RULES: 'elsewhere.yaml',
+        MEMCACHE_SRV: 'x',
+        REDIS_POOL_ON_EMPTY_BEHAVIOR: 'CREATE',
+      });
       const said = await eventually('the last line of the start', () => {
         const lines = running.log().map(({ msg }) => msg);
         return lines.at(-1)?.startsWith('try it') && lines.join('\n');
@@ -93,6 +97,8 @@ describe('weir serve', function () {
       expect(said).to.include('without effect here: MEMCACHE_SRV: there is no memcached here');
       expect(said).to.include(` client --address ${running.grpc} --domain shop --descriptor user=something`);
       expect(said).to.match(/^try it: /m);
+      const warned = running.log().find(({ msg }) => msg.startsWith('REDIS_POOL_ON_EMPTY_BEHAVIOR: CREATE and ERROR'));
+      expect(warned?.level).to.be.oneOf(['warn', 40]);
       const counting = running.log().find(({ msg }) => msg.startsWith('counting in memory'));
       expect(counting?.level).to.be.oneOf(['warn', 40]);
     });

@@ -8,6 +8,8 @@ export interface Deployment {
   readonly name: string;
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Further variables that are set at some times. */
+  readonly variants?: readonly Deployment['env'][];
   /** Where rules files are mounted; without it they come over xDS. */
   readonly configMap?: string;
   readonly certificates?: { readonly path: string; readonly names: string };

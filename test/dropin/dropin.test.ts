@@ -81,13 +81,25 @@ function runs(deployment: Deployment, image: () => Image): void {
     return got;
   }
 
-  it('takes its environment whole: every name has an effect, and its ports are those of the manifest', () => {
-    const { settings, ignored, warnings } = readSettings([], deployment.env);
-    expect([ignored, warnings]).to.deep.equal([[], []]);
-    const { port: http, grpcPort: grpc, debugPort: admin, usePrometheus, prometheusAddr } = settings;
-    const prometheus = usePrometheus ? { prometheus: prometheusAddr.port } : {};
-    expect({ http, grpc, admin, ...prometheus }).to.deep.equal(deployment.ports);
-    for (const { path, port } of deployment.probes) expect([path, port]).to.deep.equal(['/healthcheck', http]);
+  it('takes its environment whole: every name has an effect, and none is warned of', () => {
+    for (const more of [{}, ...(deployment.variants ?? [])]) {
+      const { ignored, warnings } = readSettings([], { ...deployment.env, ...more });
+      expect([ignored, warnings]).to.deep.equal([[], []]);
+    }
+    for (const { path, port } of deployment.probes) {
+      expect([path, port]).to.deep.equal(['/healthcheck', deployment.ports.http]);
+    }
+  });
+
+  it(`opens ${Object.values(deployment.ports).join(', ')} with its exact environment`, async () => {
+    const alone = await place.startAlone();
+    const line = await eventually('the start line', () => {
+      if (!alone.running()) throw new Error(alone.output());
+      return /serving: ([^"]*)/.exec(alone.output())?.[1];
+    });
+    const doors = line.split(', ').map((door) => door.replace(/ .*:/, ' '));
+    expect(doors).to.have.members(Object.entries(deployment.ports).map(([name, port]) => `${name} ${port}`));
+    expect(line.includes('grpc [::]')).to.equal(deployment.env.GRPC_HOST === '::');
   });
 
   it('opens its ports while Redis is away, unhealthy with 500, and is healthy with "OK" once it is there', async () => {

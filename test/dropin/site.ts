@@ -18,6 +18,8 @@ export interface Site {
   /** Signs and is trusted on both sides of the gRPC port. */
   readonly authority: Certificates;
   start(): Promise<void>;
+  /** A second one with the exact environment, in a network of its own where nobody else is. */
+  startAlone(): Promise<OwnProcess>;
   /** Of the service itself, not of what holds it. */
   signal(name: NodeJS.Signals): void;
   process(): OwnProcess;
@@ -78,6 +80,7 @@ export async function site(image: Image, deployment: Deployment): Promise<Site> 
     REDIS_COMMAND_TIMEOUT: '10s',
   };
   let running: OwnProcess | undefined;
+  let alone: OwnProcess | undefined;
   return {
     ports,
     redis,
@@ -86,11 +89,17 @@ export async function site(image: Image, deployment: Deployment): Promise<Site> 
       const [command = '', ...args] = inImage(image, inside, mounts, deployment.command);
       running = await ownProcess({ name: deployment.name, command, args });
     },
+    async startAlone() {
+      const [command = '', ...args] = inImage(image, env, mounts, deployment.command);
+      alone = await ownProcess({ name: deployment.name, command, args: ['--unshare-net', ...args] });
+      return alone;
+    },
     signal: (name) => void process.kill(childOf(running?.pid ?? 0), name),
     process: () => running as OwnProcess,
     replace,
     async close() {
       await running?.stop();
+      await alone?.stop();
       await plane?.close();
       await redis.stop();
       await authority.remove();
