@@ -36,7 +36,7 @@ interface Decides {
 
 /** Spans around decisions and around a store. Until it has started, and when a span fails, calls go on without. */
 export interface Tracing extends Part {
-  decider<D extends Decides>(inner: D): D;
+  decider<D extends Decides>(inner: D): Omit<D, keyof Decides> & Decides;
   /** `name` as metrics know it: `main` or `per_second`. */
   redis(inner: Store, name: string): Store;
 }
