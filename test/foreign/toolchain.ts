@@ -9,6 +9,7 @@ import { skip } from '../support/skip.ts';
 const GRPCURL = { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.4' };
 const STATSD_EXPORTER = { module: 'github.com/prometheus/statsd_exporter', version: 'v0.31.0' };
 const PYTHON_PACKAGES = ['envoy-data-plane==2.2.0', 'grpcio==1.85.1'];
+const OTLP_PACKAGES = ['opentelemetry-proto==1.45.2', 'grpcio==1.85.1'];
 
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'weir');
 const GO_BIN = join(CACHE, 'go', 'bin');
@@ -57,14 +58,24 @@ export async function goProgram(source: string, name: string): Promise<string> {
   return binary;
 }
 
-/** The path of a Python that has envoy-data-plane, in a virtual environment named for the versions. */
-export async function python(): Promise<string> {
-  const home = join(CACHE, `python-${PYTHON_PACKAGES.join('-').replaceAll('==', '-')}`);
+/** The path of a Python that has envoy-data-plane. */
+export function python(): Promise<string> {
+  return pythonWith(PYTHON_PACKAGES, 'import grpc, envoy_data_plane.envoy.service.ratelimit.v3');
+}
+
+/** The path of a Python that has the messages and services of OTLP. */
+export function otlpPython(): Promise<string> {
+  return pythonWith(OTLP_PACKAGES, 'import grpc, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc');
+}
+
+/** In a virtual environment named for the versions, below the cache directory. */
+async function pythonWith(packages: readonly string[], proof: string): Promise<string> {
+  const home = join(CACHE, `python-${packages.join('-').replaceAll('==', '-')}`);
   const binary = join(home, 'bin', 'python');
-  const works = ['-c', 'import grpc, envoy_data_plane.envoy.service.ratelimit.v3'];
+  const works = ['-c', proof];
   if (existsSync(binary) && (await run(binary, works)).code === 0) return binary;
   await fetched('python3', ['-m', 'venv', '--clear', home]);
-  await fetched(binary, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PYTHON_PACKAGES]);
+  await fetched(binary, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
   await succeeded(binary, works);
   return binary;
 }
