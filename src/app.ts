@@ -22,6 +22,7 @@ import type { ReadSettings, Settings } from './settings.ts';
 import { type Log, log } from './telemetry/log.ts';
 import { type Metrics, metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
+import { valueHash } from './value-hash.ts';
 import { VERSION } from './version.ts';
 
 export interface App {
@@ -108,10 +109,16 @@ function deciderOf(
   clock: Clock,
   observer: Observer,
 ): Limiter {
-  const { keyPrefix, countDenied, shadowMode, quotaMode } = settings;
+  const { keyPrefix, keyFormat, countDenied, shadowMode, quotaMode } = settings;
+  const hashValue = valueHash(settings) ?? neverHashes;
   const charge = settings.stopWhenOver ? 'stop_when_over' : 'always';
-  const options = { keyPrefix, countDenied, charge, shadowMode, quotaMode } as const;
+  const options = { keyPrefix, keyFormat, hashValue, countDenied, charge, shadowMode, quotaMode } as const;
   return limiter({ ruleset: loader.current, store, clock, observer }, options);
+}
+
+/** Without a secret, rules that hash are refused. */
+function neverHashes(): never {
+  throw new Error('a rule hashes, and there is no secret');
 }
 
 function doctorOf(

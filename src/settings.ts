@@ -167,6 +167,18 @@ export const SETTINGS = {
       'Counters in the memory store; then the least recently used goes.',
     ),
     keyPrefix: setting('CACHE_KEY_PREFIX', 'text', '', text, 'Goes before every counter key.'),
+    keyFormat: setting(
+      'KEY_FORMAT',
+      'go|escaped',
+      'go',
+      oneOf('go', 'escaped'),
+      'go: limits that say nothing which the Go service does not know have its keys. escaped: none has; no two descriptors ever share a counter.',
+    ),
+    hashSecret: secret(
+      'HASH_VALUE_SECRET',
+      'Rules with `hash_value` need it: the key of their hash, the same in every process.',
+    ),
+    hashSecretFile: path('HASH_VALUE_SECRET_FILE', 'A file with that secret, in its place.'),
   }),
   ...inGroup('Redis', {
     redisUrl: setting(

@@ -26,13 +26,12 @@ const NOTHING: Projection = { headers: [], metadata: null };
 export function project(decision: Decision, { headerNames, dynamicMetadata }: ProjectionOptions): Projection {
   if (headerNames === null && !dynamicMetadata) return NOTHING;
   const { binding } = decision;
-  const hit = binding?.hit;
   return {
     headers:
-      headerNames === null || !binding || !hit
+      headerNames === null || binding === null
         ? []
         : [
-            { key: headerNames.limit, value: String(hit.limit.requestsPerUnit) },
+            { key: headerNames.limit, value: String(binding.hit.limit.requestsPerUnit) },
             { key: headerNames.remaining, value: String(binding.remaining) },
             { key: headerNames.reset, value: String(wholeSeconds(binding.resetAfterUs)) },
           ],

@@ -1,4 +1,5 @@
 import type { Decision, Verdict } from '../core/decision.ts';
+import type { Limit } from '../core/limit.ts';
 import { NoRulesError, StoreError } from '../core/ports.ts';
 import { type Projection, wholeSeconds } from '../core/projection.ts';
 import { type CheckRequest, type RequestBounds, RequestError } from '../core/request.ts';
@@ -68,19 +69,17 @@ function responseJson(decision: Decision, { headers, metadata }: Projection): ob
   };
 }
 
-function statusJson({ outcome, match, remaining, resetAfterUs }: Verdict): object {
-  const limited = match.kind === 'limited' ? match : null;
+function statusJson({ outcome, binding, remaining, resetAfterUs }: Verdict): object {
   return {
     code: CODE[outcome],
-    ...(limited === null ? {} : { currentLimit: limitJson(limited) }),
+    ...(binding === null ? {} : { currentLimit: limitJson(binding.hit.limit) }),
     ...filled({ limitRemaining: remaining }),
-    ...(limited === null ? {} : { durationUntilReset: `${wholeSeconds(resetAfterUs)}s` }),
+    ...(binding === null ? {} : { durationUntilReset: `${wholeSeconds(resetAfterUs)}s` }),
   };
 }
 
-function limitJson({ rule, limit }: Extract<Verdict['match'], { kind: 'limited' }>): object {
-  const { requestsPerUnit, unit } = limit;
-  return { ...filled({ name: rule?.name ?? '', requestsPerUnit }), unit: unit.toUpperCase() };
+function limitJson({ requestsPerUnit, unit, shownName }: Limit): object {
+  return { ...filled({ name: shownName, requestsPerUnit }), unit: unit.toUpperCase() };
 }
 
 function filled(message: Readonly<Record<string, string | number>>): object {

@@ -1,6 +1,7 @@
 import type { FailurePolicy } from '../core/decision.ts';
+import { type Limit, limit } from '../core/limit.ts';
 import type { Problem, RulesDocument } from '../core/ports.ts';
-import type { Domain, Limit, Position, Rule, Ruleset } from '../core/ruleset.ts';
+import type { Domain, Position, Rule, Ruleset } from '../core/ruleset.ts';
 import { isUnit, UNIT_SECONDS, type Unit } from '../core/unit.ts';
 import { closed, type OpenLevel, openLevel, place } from './level.ts';
 import { type FileDraft, type LimitDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
@@ -123,21 +124,21 @@ class Compiler {
     const slot = this.#rules.push(undefined as unknown as Rule) - 1;
     const below = draft.descriptors.length === 0 ? null : checkedLevel();
     if (below !== null) this.#addRules(document, draft.descriptors, below, { path, metricVaries });
-    const limit = draft.rate_limit;
+    const said = draft.rate_limit;
     const rule: Rule = {
       key: draft.key,
       value: draft.value,
       text,
       path,
-      limit: limit === null || limit.unlimited ? null : this.#limit(limit),
-      unlimited: limit?.unlimited ?? false,
-      name: limit?.name ?? '',
-      replaces: limit?.replaces.map(({ name }) => name) ?? [],
+      limits: said === null || said.unlimited ? [] : [this.#limit(said, draft)],
+      unlimited: said?.unlimited ?? false,
+      replaces: said?.replaces.map(({ name }) => name) ?? [],
       shadowMode: draft.shadow_mode,
       quotaMode: draft.quota_mode,
       detailedMetric: draft.detailed_metric,
       valueToMetric: draft.value_to_metric,
       shareThreshold: draft.share_threshold,
+      hashValue: false,
       metricVaries,
       metadata: draft.metadata,
       onStoreFailure: policyOf(draft),
@@ -201,15 +202,16 @@ class Compiler {
   }
 
   /** Equal limits are one object. */
-  #limit(draft: LimitDraft): Limit {
-    const unit = unitOf(draft) ?? 'second';
-    const id = `${draft.requests_per_unit}/${unit}`;
-    let limit = this.#limits.get(id);
-    if (limit === undefined) {
-      limit = Object.freeze({ requestsPerUnit: draft.requests_per_unit, unit });
-      this.#limits.set(id, limit);
+  #limit(draft: LimitDraft, rule: RuleDraft): Limit {
+    const numbers = { requestsPerUnit: draft.requests_per_unit, unit: unitOf(draft) ?? 'second' };
+    const words = { name: draft.name, shadowMode: rule.shadow_mode };
+    const id = JSON.stringify([numbers, words]);
+    let made = this.#limits.get(id);
+    if (made === undefined) {
+      made = Object.freeze(limit(numbers, words));
+      this.#limits.set(id, made);
     }
-    return limit;
+    return made;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Assumption, FailurePolicy, Hit, Reading } from '../core/decision.ts';
 import { isDenied, tellsOver } from '../core/denial.ts';
+import { type Limit, limit } from '../core/limit.ts';
 import { type Charge, type Store, StoreError } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 import { BreakerOpenError } from './breaker.ts';
@@ -68,8 +69,7 @@ export function failurePolicy(inner: Store, options: FailurePolicyOptions): Stor
   }
 
   function shareOf(hit: Hit): Hit {
-    const requestsPerUnit = Math.ceil(hit.limit.requestsPerUnit / localShare);
-    return { ...hit, limit: { ...hit.limit, requestsPerUnit } };
+    return { ...hit, limit: shareOfLimit(hit.limit, localShare) };
   }
 
   return {
@@ -78,18 +78,23 @@ export function failurePolicy(inner: Store, options: FailurePolicyOptions): Stor
   };
 }
 
+function shareOfLimit({ requestsPerUnit, capacity, ...rest }: Limit, share: number): Limit {
+  const burst = Math.ceil(capacity / share);
+  return limit({ ...rest, requestsPerUnit: Math.ceil(requestsPerUnit / share), burst }, rest);
+}
+
 type Assumed = Extract<Reading, { kind: 'assumed' }>;
 
 /** `allow` tells what the first request of a window is told, and never lets through what no counter could. */
 function uncountedReading(hit: Hit, policy: FailurePolicy, because: Fallback['because']): Assumed {
-  const remaining = hit.limit.requestsPerUnit - Math.max(0, hit.cost);
+  const remaining = hit.limit.capacity - Math.max(0, hit.cost);
   if (policy === 'deny' || remaining < 0) return { kind: 'assumed', outcome: 'over_limit', because };
   return { kind: 'assumed', outcome: 'ok', because, remaining };
 }
 
 function localReading(reading: Reading, hit: Hit, because: Fallback['because']): Assumed {
   if (reading.kind === 'assumed' || tellsOver(reading, hit)) return { kind: 'assumed', outcome: 'over_limit', because };
-  return { kind: 'assumed', outcome: 'ok', because, remaining: hit.limit.requestsPerUnit - reading.used };
+  return { kind: 'assumed', outcome: 'ok', because, remaining: hit.limit.capacity - reading.used };
 }
 
 function lookOnly(hit: Hit): Hit {

@@ -44,7 +44,7 @@ export interface OverLimitCache extends Store {
 }
 
 interface Entry {
-  readonly requestsPerUnit: number;
+  readonly capacity: number;
   /** Where the counter stood; it only grows, but for refunds. */
   readonly used: number;
   readonly sinceUs: Micros;
@@ -89,12 +89,7 @@ export function overLimitCache(inner: Store, options: OverLimitCacheOptions): Ov
     const readings = (await inner.take(looks, 'always', nowUs, caller)).map((reading, i) => {
       if (reading.kind === 'assumed') return reading;
       const hit = hits[i] as Hit;
-      return uncharged(
-        hit,
-        reading.used,
-        isOver(reading.used + Math.max(0, hit.cost), hit.limit.requestsPerUnit),
-        reading.by,
-      );
+      return uncharged(hit, reading.used, isOver(reading.used + Math.max(0, hit.cost), hit.limit.capacity), reading.by);
     });
     remember(hits, readings, nowUs);
     return readings;
@@ -131,7 +126,7 @@ interface Request {
 
 /** From where the counter stands now: the same hit again, or any when it is over already. */
 function goesOver(hit: Hit, { used, charged }: Extract<Reading, { kind: 'counted' }>): boolean {
-  return isOver(charged ? used : used + hit.cost, hit.limit.requestsPerUnit);
+  return isOver(charged ? used : used + hit.cost, hit.limit.capacity);
 }
 
 function overLimitEntries({ maxBytes: asked, maxEntries = Number.POSITIVE_INFINITY, maxAgeMs }: OverLimitCacheOptions) {
@@ -185,8 +180,8 @@ function overLimitEntries({ maxBytes: asked, maxEntries = Number.POSITIVE_INFINI
         stats.expiredCount++;
         entry = undefined;
       }
-      const { requestsPerUnit } = hit.limit;
-      const found = entry?.requestsPerUnit === requestsPerUnit && isOver(entry.used + hit.cost, requestsPerUnit);
+      const { capacity } = hit.limit;
+      const found = entry?.capacity === capacity && isOver(entry.used + hit.cost, capacity);
       if (found) stats.hitCount++;
       else stats.missCount++;
       return found;
@@ -200,8 +195,8 @@ function overLimitEntries({ maxBytes: asked, maxEntries = Number.POSITIVE_INFINI
         stats.evacuateCount++;
       }
       bytes += size;
-      const { requestsPerUnit } = hit.limit;
-      entries.set(hit.key, { requestsPerUnit, used, sinceUs: nowUs, endUs: hit.windowEndUs });
+      const { capacity } = hit.limit;
+      entries.set(hit.key, { capacity, used, sinceUs: nowUs, endUs: hit.windowEndUs });
     },
   };
 }

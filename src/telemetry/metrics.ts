@@ -96,8 +96,9 @@ export function metrics(options: MetricsOptions): Metrics {
     return made;
   }
 
-  function slotOf(domain: DomainNumbers, { rule, metric }: Limited): Slot {
-    if (rule === null || metric !== rule.path) return varyingSlot(domain, metric, maxSeriesPerDomain);
+  function slotOf(domain: DomainNumbers, { rule, metric }: Limited, series: string): Slot {
+    if (rule === null || metric !== rule.path) return varyingSlot(domain, metric + series, maxSeriesPerDomain);
+    if (series !== '') return fixedSlot(domain, metric + series);
     const known = slotOfRule.get(rule);
     if (known !== undefined) return known;
     const made = fixedSlot(domain, metric);
@@ -107,7 +108,7 @@ export function metrics(options: MetricsOptions): Metrics {
 
   /** Whether this is the metric key of a rule that is live. Made when first asked, as a set of rules may be large. */
   function isLive(key: string): boolean {
-    liveKeys ??= new Set(numbers.live?.rules.map(({ path }) => path));
+    liveKeys ??= new Set(numbers.live?.rules.flatMap(seriesOf));
     return liveKeys.has(key);
   }
 
@@ -136,20 +137,26 @@ export function metrics(options: MetricsOptions): Metrics {
     if (decision.shadowed) numbers.globalShadowMode++;
     const { verdicts } = decision;
     for (let i = 0; i < verdicts.length; i++) {
-      const { hit, match, reading } = verdicts[i]!;
+      const { match, limits } = verdicts[i]!;
       if (match.kind !== 'limited') {
         if (match.kind === 'none' && match.because === 'unknown_domain') numbers.domainNotFound++;
         continue;
       }
-      if (hit === null || reading === null) continue;
-      if (hit.cost < 0) {
-        domain.refundedHits += metered(-hit.cost);
-        continue;
+      for (let k = 0; k < limits.length; k++) {
+        const { hit, reading } = limits[k]!;
+        if (hit.cost < 0) {
+          if (k === 0) domain.refundedHits += metered(-hit.cost);
+          continue;
+        }
+        const slot = slotOf(domain, match, hit.limit.series);
+        slot.totalHits += metered(hit.cost);
+        addToTally(slot, reading, hit.cost, hit.limit.capacity, nearLimitRatio, hit.shadow);
       }
-      const slot = slotOf(domain, match);
-      slot.totalHits += metered(hit.cost);
-      addToTally(slot, reading, hit.cost, hit.limit.requestsPerUnit, nearLimitRatio, hit.shadow);
     }
+  }
+
+  function seriesOf({ path, limits }: Rule): readonly string[] {
+    return limits.length === 0 ? [path] : limits.map(({ series }) => path + series);
   }
 
   const everyDomain = () => [...domains.values(), ...retired.values(), unknown];

@@ -44,7 +44,7 @@ export function fatesOf(hits: readonly Hit[], overs: readonly boolean[], charge:
 
 /** Each hit against the counter before the request, a repeated key too. */
 function oversAlone(hits: readonly Hit[], before: readonly number[]): readonly boolean[] {
-  return hits.map(({ cost, limit }, i) => isOver((before[i] as number) + cost, limit.requestsPerUnit));
+  return hits.map(({ cost, limit }, i) => isOver((before[i] as number) + cost, limit.capacity));
 }
 
 /** Each hit as if those before it had been charged. */
@@ -53,6 +53,6 @@ function oversInTurn(hits: readonly Hit[], before: readonly number[]): readonly 
   return hits.map(({ key, cost, limit }, i) => {
     const after = usedAfter(counters.get(key) ?? (before[i] as number), cost);
     counters.set(key, after);
-    return isOver(after, limit.requestsPerUnit);
+    return isOver(after, limit.capacity);
   });
 }

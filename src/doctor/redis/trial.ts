@@ -1,4 +1,5 @@
 import type { Hit } from '../../core/decision.ts';
+import { limit } from '../../core/limit.ts';
 import { StoreError } from '../../core/ports.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../store/redis/redis-store.ts';
 import { type Finding, fail, ok } from '../finding.ts';
@@ -50,8 +51,10 @@ export async function trial(
 async function take(store: RedisStore, key: string, cost: number): Promise<number | null> {
   const nowUs = Date.now() * 1_000;
   const hit: Hit = {
+    of: 0,
     key,
-    limit: { requestsPerUnit: 1, unit: 'second' },
+    previousKey: '',
+    limit: limit({ requestsPerUnit: 1, unit: 'second' }),
     cost,
     windowSeconds: LIFE_SECONDS,
     windowEndUs: nowUs + LIFE_SECONDS * 1_000_000,

@@ -87,7 +87,7 @@ export class Batch {
       // Where a refused hit is charged, one without siblings is charged in any case.
       if (charge === 'only_if_admitted' || (charge === 'stop_when_over' && hits.length > 1)) {
         args.push(String(first), String(hits.length), charge === 'only_if_admitted' ? '1' : '0');
-        for (const hit of hits) args.push(String(hit.limit.requestsPerUnit), REFUSES[hit.refuses]);
+        for (const hit of hits) args.push(String(hit.limit.capacity), REFUSES[hit.refuses]);
       }
       first += hits.length;
     }

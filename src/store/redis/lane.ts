@@ -1,5 +1,6 @@
 import { Command } from 'ioredis';
 import type { Hit, Reading } from '../../core/decision.ts';
+import { limit } from '../../core/limit.ts';
 import { type Caller, type Charge, type Store, StoreError, type StoreErrorCode } from '../../core/ports.ts';
 import type { Batching, BatchWatcher } from '../breaker.ts';
 import { Batch, type BatchOptions } from './batch.ts';
@@ -52,7 +53,9 @@ const TEXT = { replyEncoding: 'utf8' } as const;
 
 /** Charged by those who ask whether Redis counts. */
 const ASKING_HIT: Omit<Hit, 'key'> = {
-  limit: { requestsPerUnit: 1, unit: 'minute' },
+  of: 0,
+  previousKey: '',
+  limit: limit({ requestsPerUnit: 1, unit: 'minute' }),
   cost: 1,
   windowSeconds: 10,
   windowEndUs: 0,
