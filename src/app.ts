@@ -52,9 +52,15 @@ export function app(read: ReadSettings): App {
   const tellHealth = (): void => doors.grpcHealth.set(healthy && history.state() === 'loaded');
   const observer = observers([measured, told, historian(history, () => void doctor.refresh().then(tellHealth))]);
   const place = rulesPlace(read);
-  const loader = rulesLoader({ source: fileSource(place.files), mergeDomains: settings.mergeDomains, observer });
+  const hashValue = valueHash(settings);
+  const loader = rulesLoader({
+    source: fileSource(place.files),
+    mergeDomains: settings.mergeDomains,
+    canHash: hashValue !== null,
+    observer,
+  });
   const counted = counting(settings, measured, told);
-  const decider = deciderOf(settings, loader, counted, clock, observer);
+  const decider = deciderOf(settings, loader, counted, clock, observer, hashValue ?? neverHashes);
   measured.read({ inFlight: decider.inFlight, storeKind: counted.kind });
 
   let serving = false;
@@ -108,9 +114,9 @@ function deciderOf(
   { store }: Counting,
   clock: Clock,
   observer: Observer,
+  hashValue: (value: string) => string,
 ): Limiter {
   const { keyPrefix, keyFormat, countDenied, shadowMode, quotaMode } = settings;
-  const hashValue = valueHash(settings) ?? neverHashes;
   const charge = settings.stopWhenOver ? 'stop_when_over' : 'always';
   const options = { keyPrefix, keyFormat, hashValue, countDenied, charge, shadowMode, quotaMode } as const;
   return limiter({ ruleset: loader.current, store, clock, observer }, options);

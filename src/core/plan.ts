@@ -1,3 +1,4 @@
+import { type CalendarWindow, calendarWindow, isCalendarUnit } from './calendar.ts';
 import type { Hit, Limited, Match, Refuses } from './decision.ts';
 import { isBucket, type Limit } from './limit.ts';
 import { type CheckRequest, costOf, type Micros } from './request.ts';
@@ -59,7 +60,8 @@ function stemOf({ counter, identity }: Limited, limit: Limit, domain: string, ke
 }
 
 /** The window that `nowUs` is in, in whole seconds. */
-function windowOf({ windowSeconds }: Limit, nowUs: Micros): { readonly startUs: Micros; readonly endUs: Micros } {
+function windowOf({ windowSeconds, timeZone, unit }: Limit, nowUs: Micros): CalendarWindow {
+  if (timeZone !== null && isCalendarUnit(unit)) return calendarWindow(unit, timeZone, nowUs);
   const nowSeconds = Math.floor(nowUs / 1_000_000);
   const start = nowSeconds - (nowSeconds % windowSeconds);
   return { startUs: start * 1_000_000, endUs: (start + windowSeconds) * 1_000_000 };

@@ -17,6 +17,8 @@ export interface RulesSource extends Part {
 export interface RulesLoaderOptions {
   readonly source: RulesSource;
   readonly mergeDomains: boolean;
+  /** See `CompileOptions`. */
+  readonly canHash?: boolean;
   readonly observer: Pick<Observer, 'rulesLoaded'>;
   /** Documents of together more characters are compiled in a thread of their own. */
   readonly maxDirectLength?: number;
@@ -41,7 +43,7 @@ export interface RulesLoader extends Part {
  * so that rules which change faster than they can be read still move.
  */
 export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
-  const { source, mergeDomains, observer, maxDirectLength = MAX_DIRECT_LENGTH } = options;
+  const { source, mergeDomains, canHash = true, observer, maxDirectLength = MAX_DIRECT_LENGTH } = options;
   let ruleset: Ruleset | null = null;
   let live: readonly RulesDocument[] | null = null;
   let newest: readonly RulesDocument[] | null = null;
@@ -104,7 +106,12 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
 
   function compileOptions() {
     const { heapMb } = options;
-    return { mergeDomains, generation: (ruleset?.generation ?? 0) + 1, ...(heapMb === undefined ? {} : { heapMb }) };
+    return {
+      mergeDomains,
+      canHash,
+      generation: (ruleset?.generation ?? 0) + 1,
+      ...(heapMb === undefined ? {} : { heapMb }),
+    };
   }
 
   return {
