@@ -80,6 +80,7 @@ function checkItem(item: LimitDraft, refuse: Refuse): void {
   const unlimited = saidAt(item, 'unlimited');
   if (unlimited !== null) {
     refuse(unlimited, 'unlimited inside rate_limits', 'write it in rate_limit, in place of rate_limits');
+    return;
   }
   const replaces = saidAt(item, 'replaces');
   if (replaces !== null) refuse(replaces, 'replaces inside rate_limits', 'only rate_limit can replace others');

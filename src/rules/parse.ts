@@ -160,7 +160,7 @@ class DraftReader {
       case 'limits':
       case 'names':
         if (scalar?.type === 'null') draft[key] = [];
-        else if (found.kind === 'list') draft[key] = this.#items(found.items, type);
+        else if (found.kind === 'list') draft[key] = this.#items(draft, found.items, type);
         else break;
         return;
     }
@@ -176,12 +176,15 @@ class DraftReader {
     return limit;
   }
 
-  #items(items: readonly YamlNode[], type: 'rules' | 'limits' | 'names'): Draft[] {
+  #items(of: Draft, items: readonly YamlNode[], type: 'rules' | 'limits' | 'names'): Draft[] {
     const drafts: Draft[] = [];
     for (const item of items) {
       const map = real(item);
-      // Anything else was refused with the keys.
-      if (map.kind !== 'map') continue;
+      if (map.kind !== 'map') {
+        // It was refused with the keys.
+        of.sound = false;
+        continue;
+      }
       const { empty, level } = ITEMS[type];
       const draft = empty(map);
       this.fill(draft, map, level);
