@@ -221,6 +221,7 @@ function projectionOptions(settings: Settings): ProjectionOptions {
   const { headersEnabled, limitHeader: limit, remainingHeader: remaining, resetHeader: reset } = settings;
   return {
     headerNames: headersEnabled ? { limit, remaining, reset } : null,
+    retryAfterName: settings.retryAfterHeader,
     dynamicMetadata: settings.dynamicMetadata,
   };
 }

@@ -304,6 +304,13 @@ export const SETTINGS = {
       headerName,
       'Header for the seconds until it resets.',
     ),
+    retryAfterHeader: setting(
+      'LIMIT_RETRY_AFTER_HEADER',
+      'name',
+      '',
+      headerName,
+      'Header of refusals for the seconds until the same request would be admitted, such as `Retry-After`.',
+    ),
     dynamicMetadata: bool('RESPONSE_DYNAMIC_METADATA', false, 'Answer with the request and the metadata of its rules.'),
   }),
   ...inGroup('Limits on requests', {
