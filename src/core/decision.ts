@@ -14,10 +14,10 @@ export type Match =
       readonly limits: readonly Limit[];
       /** null: the limit came with the request. */
       readonly rule: Rule | null;
-      /** What the counters of limits go by that have the Go service's keys; '' when there is none. */
-      readonly counter: string;
-      /** What all others go by; '' when there is none. */
-      readonly identity: string;
+      /** What the counters of limits go by that have the Go service's keys; null when there is none. */
+      readonly counter: string | null;
+      /** What all others go by; null when there is none. */
+      readonly identity: string | null;
       /** The metric key: the domain and one text per level, joined by dots, unsanitised. */
       readonly metric: string;
     };

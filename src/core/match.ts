@@ -51,8 +51,8 @@ function matchDescriptor(domain: Domain, descriptor: Descriptor, options: MatchO
   const entries = hashes ? hashed(descriptor.entries, picked, options) : descriptor.entries;
   const metric: string = rule.detailedMetric || rule.metricVaries ? metricKey(domain, entries, picked) : rule.path;
   const escapes = hashes || options.keyFormat === 'escaped';
-  const counter = escapes || !limits.some(isPlain) ? '' : goCounter(entries, picked);
-  const identity = escapes || !limits.every(isPlain) ? identityOf(domain.name, entries, picked) : '';
+  const counter = escapes || !limits.some(isPlain) ? null : goCounter(entries, picked);
+  const identity = escapes || !limits.every(isPlain) ? identityOf(domain.name, entries, picked) : null;
   return { kind: 'limited', limits, rule, counter, identity, metric };
 }
 
@@ -65,8 +65,8 @@ function matchOverride(domain: Domain, asked: Override, entries: readonly Entry[
   const metric = `${domain.name}.${entries.map(plainText).join('.')}`;
   const limits = [limit({ requestsPerUnit: asked.requestsPerUnit, unit })];
   const escapes = options.keyFormat === 'escaped';
-  const counter = escapes ? '' : goCounter(entries, NO_RULES);
-  const identity = escapes ? identityOf(domain.name, entries, NO_RULES) : '';
+  const counter = escapes ? null : goCounter(entries, NO_RULES);
+  const identity = escapes ? identityOf(domain.name, entries, NO_RULES) : null;
   return { kind: 'limited', limits, rule: null, counter, identity, metric };
 }
 

@@ -9,6 +9,7 @@ import { limiter } from '../../src/limiter.ts';
 import { compile } from '../../src/rules/compile.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { metrics } from '../../src/telemetry/metrics.ts';
+import { MATCHING } from '../core/asking.ts';
 
 const ROUNDS = 5;
 const DECISIONS = 400_000;
@@ -45,7 +46,7 @@ async function decisionsPerSecond(observer: Observer): Promise<number> {
   const ruleset = rulesWith(1000);
   const { decide } = limiter(
     { ruleset: () => ruleset, store: memoryStore(), clock: systemClock(), observer },
-    { keyPrefix: '', charge: 'always', shadowMode: false, quotaMode: false },
+    { ...MATCHING, keyPrefix: '', charge: 'always', shadowMode: false, quotaMode: false },
   );
   const asked = requests(1000, 1000);
   return best(DECISIONS, async () => {
@@ -59,7 +60,7 @@ async function matchesPerSecond(siblings: number): Promise<number> {
   let limited = 0;
   const perSecond = await best(MATCHES, async () => {
     for (let i = 0; i < MATCHES; i++) {
-      if (match(domain, asked[i % asked.length] as CheckRequest)[0]?.kind === 'limited') limited++;
+      if (match(domain, asked[i % asked.length] as CheckRequest, MATCHING)[0]?.kind === 'limited') limited++;
     }
   });
   if (limited !== ROUNDS * MATCHES) throw new Error(`only ${limited} of ${ROUNDS * MATCHES} were limited`);

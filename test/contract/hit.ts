@@ -1,4 +1,5 @@
 import type { Hit, Reading, Refuses } from '../../src/core/decision.ts';
+import { limit as limitOf } from '../../src/core/limit.ts';
 
 /** 2026-11-21 08:00:00 UTC: the start of an hour. */
 export const NOW_US = 1_795_248_000_000_000;
@@ -9,16 +10,20 @@ interface HitOptions {
   readonly limit?: number;
   readonly shadow?: boolean;
   readonly refuses?: Refuses;
+  /** Which descriptor of the request it belongs to: hits of one that refuse together are one quota. */
+  readonly of?: number;
 }
 
 /** A hit on an hourly limit. Limit and cost are 10 and 1 when not said. */
 export function hit(
   key: string,
-  { cost = 1, limit = 10, shadow = false, refuses = shadow ? 'never' : 'alone' }: HitOptions = {},
+  { cost = 1, limit = 10, shadow = false, refuses = shadow ? 'never' : 'alone', of = 0 }: HitOptions = {},
 ): Hit {
   return {
+    of,
     key,
-    limit: { requestsPerUnit: limit, unit: 'hour' },
+    previousKey: '',
+    limit: limitOf({ requestsPerUnit: limit, unit: 'hour' }),
     cost,
     windowSeconds: 3_600,
     windowEndUs: NOW_US + HOUR_US,

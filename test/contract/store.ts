@@ -193,7 +193,10 @@ export function storeContract(
       });
 
       it('charges quotas unless all go over, and then those too', async () => {
-        const quotas = [hit('p', { limit: 1, refuses: 'together' }), hit('q', { limit: 2, refuses: 'together' })];
+        const quotas = [
+          hit('p', { limit: 1, refuses: 'together', of: 0 }),
+          hit('q', { limit: 2, refuses: 'together', of: 1 }),
+        ];
         for (const counters of [
           [1, 1],
           [2, 2],
@@ -303,8 +306,8 @@ export function storeContract(
 
       it('charges a quota that goes over beside one that does not', async () => {
         const quotas = [
-          hit('p', { limit: 1, cost: 2, refuses: 'together' }),
-          hit('q', { limit: 3, cost: 2, refuses: 'together' }),
+          hit('p', { limit: 1, cost: 2, refuses: 'together', of: 0 }),
+          hit('q', { limit: 3, cost: 2, refuses: 'together', of: 1 }),
         ];
         expect(await told(quotas)).to.deep.equal(['2 over', '2']);
         const [, q] = await told(quotas);

@@ -146,7 +146,7 @@ describe('near, within and over', () => {
       const { verdicts } = await decide(request('d', [hits('k=v', n)]));
       expect(verdicts[0]?.remaining).to.equal(remaining);
       const tally: Tally = { overLimit: 0, nearLimit: 0, withinLimit: 0, overLimitWithLocalCache: 0, shadowMode: 0 };
-      addToTally(tally, verdicts[0]!.reading!, n, limit, 0.8, false);
+      addToTally(tally, verdicts[0]!.binding!.reading, n, limit, 0.8, false);
       expect(`within ${tally.withinLimit}, near ${tally.nearLimit}, over ${tally.overLimit}`).to.equal(expected);
     });
   }

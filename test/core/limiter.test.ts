@@ -15,7 +15,7 @@ import { type Limiter, type LimiterOptions, limiter } from '../../src/limiter.ts
 import { memoryStore } from '../../src/store/memory.ts';
 import { gate } from '../grpc/gate.ts';
 import { rulesetOf } from '../rules/rules.ts';
-import { descriptor, request } from './asking.ts';
+import { descriptor, MATCHING, request } from './asking.ts';
 
 const NOW_US = 1_795_219_200_000_000;
 
@@ -48,7 +48,7 @@ interface World {
   rules: Ruleset | null;
 }
 
-const OPTIONS: LimiterOptions = { keyPrefix: '', charge: 'always', shadowMode: false, quotaMode: false };
+const OPTIONS: LimiterOptions = { ...MATCHING, keyPrefix: '', charge: 'always', shadowMode: false, quotaMode: false };
 
 function world(store: Store = memoryStore(), options: Partial<LimiterOptions> = {}): World {
   const told: Told = { decided: [], storeFailed: [], refused: [] };
@@ -202,7 +202,7 @@ describe('limiter', () => {
     const after = it.limiter.decide(request('d', ['user=ann']));
     open.open();
     expect(await before).to.include({ ruleset: RULES, outcome: 'ok' });
-    expect((await before).verdicts[0]?.hit?.limit.requestsPerUnit).to.equal(2);
+    expect((await before).verdicts[0]?.binding?.hit.limit.requestsPerUnit).to.equal(2);
     expect(await after).to.include({ ruleset: it.rules, outcome: 'over_limit' });
   });
 

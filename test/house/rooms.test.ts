@@ -50,6 +50,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 const LODGERS: Readonly<Record<string, string>> = {
   'go-names': 'settings',
   'go-values': 'settings',
+  'value-hash': 'settings',
   counting: 'app',
   guard: 'app',
   'loop-lag': 'app',

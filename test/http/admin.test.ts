@@ -1,18 +1,23 @@
 import { expect } from 'chai';
+import { limit } from '../../src/core/limit.ts';
 import type { Problem } from '../../src/core/ports.ts';
 import { admin } from '../../src/http/admin.ts';
 import { expositionHandler } from '../../src/http/exposition-handler.ts';
 import { type RulesHistory, rulesHistory } from '../../src/http/rules-history.ts';
 import { type HttpServer, httpServer } from '../../src/http/server.ts';
-import { loaded, rule, ruleset } from '../telemetry/decisions.ts';
+import { rule } from '../support/rule.ts';
+import { loaded, ruleset } from '../telemetry/decisions.ts';
 import { fetchFrom } from './client.ts';
 
 const PROBLEM: Problem = { file: 'a.yaml', line: 3, column: 5, message: 'bad', hint: 'good', source: 'x: y' };
 const RULES = [
-  rule('shop.a', { limit: { requestsPerUnit: 4, unit: 'week' }, shadowMode: true }),
-  rule('shop.free', { limit: null, unlimited: true, quotaMode: true }),
-  rule('shop.none', { limit: null }),
-  rule('shop.w_x*.c_d e', { limit: { requestsPerUnit: 0, unit: 'year' } }),
+  rule('shop.a', {
+    limits: [limit({ requestsPerUnit: 4, unit: 'week' }, { shadowMode: true })],
+    shadowMode: true,
+  }),
+  rule('shop.free', { limits: [], unlimited: true, quotaMode: true }),
+  rule('shop.none', { limits: [] }),
+  rule('shop.w_x*.c_d e', { limits: [limit({ requestsPerUnit: 0, unit: 'year' })] }),
 ];
 
 describe('admin port', () => {

@@ -20,12 +20,15 @@ const cost = fc.oneof(
 );
 
 const refuses = fc.constantFrom<Refuses>('alone', 'together', 'never');
-const manyHits = fc.array(
-  fc
-    .record({ key: fc.constantFrom('a', 'b', 'c'), cost: fc.integer({ min: -3, max: 6 }), limit: fc.nat(8), refuses })
-    .map(({ key, ...options }) => hit(key, options)),
-  { minLength: 1, maxLength: 5 },
-);
+const oneHit = fc.record({
+  key: fc.constantFrom('a', 'b', 'c'),
+  cost: fc.integer({ min: -3, max: 6 }),
+  limit: fc.nat(8),
+  refuses,
+});
+const manyHits = fc
+  .array(oneHit, { minLength: 1, maxLength: 5 })
+  .map((all) => all.map(({ key, ...options }, of) => hit(key, { ...options, of })));
 const look = (key: string) => hit(key, { cost: 0 });
 
 describe('law of the fixed window', () => {
@@ -65,7 +68,7 @@ describe('law of the fixed window', () => {
     const one = fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 6 }), fc.nat(5), refuses);
     holds(
       fc.property(fc.array(one, { maxLength: 5 }), (all) => {
-        const hits = all.map(([, n, limit, how]) => hit('k', { cost: n, limit, refuses: how }));
+        const hits = all.map(([, n, limit, how], of) => hit('k', { cost: n, limit, refuses: how, of }));
         const before = all.map(([b]) => b);
         const over = all.map(([b, n, limit]) => b + n > limit);
         const quotas = all.flatMap(([, , , how], i) => (how === 'together' ? [over[i]] : []));

@@ -59,7 +59,7 @@ describe('law of parity: TypeScript and Lua count alike', function () {
             all.push(
               store
                 .take(
-                  hits.map((h) => hitOf(h, run)),
+                  hits.map((h, of) => hitOf({ ...h, of }, run)),
                   charge,
                   NOW_US,
                 )
@@ -98,7 +98,11 @@ function whoever(readings: readonly Reading[]): readonly Reading[] {
 }
 
 function hitOf(
-  { key, window, ...options }: { key: string; window: number; cost: number; limit: number; refuses: Refuses },
+  {
+    key,
+    window,
+    ...options
+  }: { key: string; window: number; cost: number; limit: number; refuses: Refuses; of: number },
   run: number,
 ): Hit {
   return { ...hit(`parity_${run}_${key}_${window}`, options), windowEndUs: NOW_US + (window + 1) * HOUR_US };

@@ -94,7 +94,10 @@ describe('across stores', () => {
   });
 
   it('holds quotas of two stores against each other', async () => {
-    const quotas = [hit('l', { limit: 0, refuses: 'together' }), hit('r', { limit: 1, refuses: 'together' })];
+    const quotas = [
+      hit('l', { limit: 0, refuses: 'together', of: 0 }),
+      hit('r', { limit: 1, refuses: 'together', of: 1 }),
+    ];
     expect(await take(quotas, 'only_if_admitted')).to.deep.equal(['over', '1']);
     expect(await take(quotas, 'only_if_admitted')).to.deep.equal(['over', 'over']);
     expect([await stands(left, 'l'), await stands(right, 'r')]).to.deep.equal([1, 1]);

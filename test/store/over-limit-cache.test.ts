@@ -201,7 +201,7 @@ describe('over-limit cache', () => {
 
     it('charges the quota that is not over beside one that is known to be', async () => {
       const { take } = setUp();
-      const quota = (key: string, limit: number) => hit(key, { limit, refuses: 'together' });
+      const quota = (key: string, limit: number) => hit(key, { limit, refuses: 'together', of: key === 'p' ? 0 : 1 });
       await take([quota('p', 0), quota('q', 3)], 'only_if_admitted');
       expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, 2]);
       expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, 3]);

@@ -3,18 +3,8 @@ import type { Decision } from '../../src/core/decision.ts';
 import { NoRulesError, StoreError } from '../../src/core/ports.ts';
 import { RequestError } from '../../src/core/request.ts';
 import { type Metrics, metrics } from '../../src/telemetry/metrics.ts';
-import {
-  CACHED,
-  charged,
-  counted,
-  decision,
-  hit,
-  loaded,
-  request,
-  rule,
-  ruleset,
-  UNKNOWN_DOMAIN,
-} from './decisions.ts';
+import { rule } from '../support/rule.ts';
+import { CACHED, charged, counted, decision, hit, loaded, request, ruleset, UNKNOWN_DOMAIN } from './decisions.ts';
 
 const K = rule('shop.k');
 const SHOP = ruleset(['shop'], [K]);
