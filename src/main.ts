@@ -2,6 +2,7 @@
 import { CHECK_HELP, check } from './cli/check.ts';
 import { CLIENT_HELP, client } from './cli/client.ts';
 import { DOCTOR_HELP, doctor } from './cli/doctor.ts';
+import { EXPLAIN_HELP, explain } from './cli/explain.ts';
 import { SCHEMA_HELP, schema } from './cli/schema.ts';
 import { SERVE_HELP, serve } from './cli/serve.ts';
 import { VERSION } from './version.ts';
@@ -18,6 +19,7 @@ const LINGER_MS = 1_000;
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { run: serve, help: SERVE_HELP },
   check: { run: check, help: CHECK_HELP },
+  explain: { run: (args) => explain(args), help: EXPLAIN_HELP },
   schema: { run: (args) => schema(args), help: SCHEMA_HELP },
   doctor: { run: doctor, help: DOCTOR_HELP },
   client: { run: client, help: CLIENT_HELP },

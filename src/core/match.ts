@@ -33,21 +33,13 @@ export function match(domain: Domain | undefined, request: CheckRequest, options
  */
 function matchDescriptor(domain: Domain, descriptor: Descriptor, options: MatchOptions): Match {
   if (descriptor.limit !== null) return matchOverride(domain, descriptor.limit, descriptor.entries, options);
-  const picked: Rule[] = [];
-  let level: Level | null = domain.root;
-  let hashes = false;
-  for (const entry of descriptor.entries) {
-    const rule: Rule | null = level === null ? null : pick(level, entry);
-    if (rule === null) return NO_RULE;
-    if (rule.hashValue) hashes = true;
-    picked.push(rule);
-    level = rule.children;
-  }
+  const picked = pickedRules(domain, descriptor.entries);
   const rule = picked[picked.length - 1];
-  if (rule === undefined) return NO_RULE;
+  if (rule === undefined || picked.length < descriptor.entries.length) return NO_RULE;
   if (rule.unlimited) return { kind: 'unlimited', rule };
   const { limits } = rule;
   if (limits.length === 0) return NO_LIMIT;
+  const hashes = picked.some(hashesValue);
   const entries = hashes ? hashed(descriptor.entries, picked, options) : descriptor.entries;
   const metric: string = rule.detailedMetric || rule.metricVaries ? metricKey(domain, entries, picked) : rule.path;
   const escapes = hashes || options.keyFormat === 'escaped';
@@ -58,16 +50,36 @@ function matchDescriptor(domain: Domain, descriptor: Descriptor, options: MatchO
 
 const NO_RULES: readonly Rule[] = [];
 
-/** The rules are not asked: an override limits whatever its entries say. */
-function matchOverride(domain: Domain, asked: Override, entries: readonly Entry[], options: MatchOptions): Match {
+/** An override limits whatever its entries say; the rules are asked only which values must not be told. */
+function matchOverride(domain: Domain, asked: Override, said: readonly Entry[], options: MatchOptions): Match {
   const unit = unitOfNumber(asked.unit);
   if (unit === undefined) throw new Error(`an override with unit ${asked.unit} was let through`);
+  const picked = pickedRules(domain, said);
+  const hashes = picked.some(hashesValue);
+  const entries = hashes ? hashed(said, picked, options) : said;
   const metric = `${domain.name}.${entries.map(plainText).join('.')}`;
   const limits = [limit({ requestsPerUnit: asked.requestsPerUnit, unit })];
-  const escapes = options.keyFormat === 'escaped';
+  const escapes = hashes || options.keyFormat === 'escaped';
   const counter = escapes ? null : goCounter(entries, NO_RULES);
   const identity = escapes ? identityOf(domain.name, entries, NO_RULES) : null;
   return { kind: 'limited', limits, rule: null, counter, identity, metric };
+}
+
+/** The rule of each level, as far as there are rules. */
+function pickedRules(domain: Domain, entries: readonly Entry[]): readonly Rule[] {
+  const picked: Rule[] = [];
+  let level: Level | null = domain.root;
+  for (const entry of entries) {
+    const rule: Rule | null = level === null ? null : pick(level, entry);
+    if (rule === null) break;
+    picked.push(rule);
+    level = rule.children;
+  }
+  return picked;
+}
+
+function hashesValue({ hashValue }: Rule): boolean {
+  return hashValue;
 }
 
 function isPlain({ plain }: Limit): boolean {
@@ -80,7 +92,8 @@ function hashed(entries: readonly Entry[], rules: readonly Rule[], { hashValue }
   );
 }
 
-function pick(level: Level, entry: Entry): Rule | null {
+/** The rule of this level for an entry: exact value, then the first wildcard in file order, then key only. */
+export function pick(level: Level, entry: Entry): Rule | null {
   const siblings = level.byKey.get(entry.key);
   const exact = entry.value === '' ? undefined : siblings?.exact.get(entry.value);
   if (exact !== undefined) return exact;
