@@ -171,9 +171,11 @@ export function metrics(options: MetricsOptions): Metrics {
       numbers.storeFailures[error.code]++;
       const domain = domainOf(request.domain, numbers.live);
       domain.error++;
+      let refunded = -1;
       for (const { hit, metric } of hits) {
         if (hit.cost < 0) {
-          domain.refundedHits += metered(-hit.cost);
+          if (hit.of !== refunded) domain.refundedHits += metered(-hit.cost);
+          refunded = hit.of;
           continue;
         }
         // A key is looked up among the rules only where it makes a difference, when the bound is reached.
