@@ -14,9 +14,9 @@ export type Match =
       readonly limits: readonly Limit[];
       /** null: the limit came with the request. */
       readonly rule: Rule | null;
-      /** What the counters of limits go by that have the Go service's keys; null when there is none. */
+      /** What the counter of a limit goes by that has the Go service's key; else null. */
       readonly counter: string | null;
-      /** What all others go by; null when there is none. */
+      /** What the counters of all others go by; else null. */
       readonly identity: string | null;
       /** The metric key: the domain and one text per level, joined by dots, unsanitised. */
       readonly metric: string;

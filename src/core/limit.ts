@@ -23,7 +23,7 @@ export interface LimitWords {
   /** `current_limit.name` of the answer. */
   readonly shownName?: string;
   readonly shadowMode?: boolean;
-  /** Stands after the rule's metric key, where a rule has several limits. */
+  /** Stands after the rule's metric key, where a rule has `rate_limits`; then never ''. */
   readonly series?: string;
 }
 
@@ -50,6 +50,7 @@ export interface Limit {
 
 export function limit(numbers: LimitNumbers, words: LimitWords = {}): Limit {
   const { requestsPerUnit, unit, multiplier = 1, algorithm = 'fixed_window', burst = null, timeZone = null } = numbers;
+  const { series = '' } = words;
   return {
     requestsPerUnit,
     unit,
@@ -58,12 +59,13 @@ export function limit(numbers: LimitNumbers, words: LimitWords = {}): Limit {
     capacity: isBucket(algorithm) ? (burst ?? defaultBurst(algorithm, requestsPerUnit)) : requestsPerUnit,
     timeZone,
     windowSeconds: UNIT_SECONDS[unit] * multiplier,
-    plain: algorithm === 'fixed_window' && multiplier === 1 && timeZone === null,
+    // Of several limits on a rule the Go service's keys would meet where their windows begin together.
+    plain: algorithm === 'fixed_window' && multiplier === 1 && timeZone === null && series === '',
     keyTail: `|${algorithm}:${multiplier === 1 ? '' : multiplier}${unit}${timeZone === null ? '' : `@${timeZone}`}|`,
     name: words.name ?? '',
     shownName: words.shownName ?? words.name ?? '',
     shadowMode: words.shadowMode ?? false,
-    series: words.series ?? '',
+    series,
   };
 }
 

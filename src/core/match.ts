@@ -42,9 +42,9 @@ function matchDescriptor(domain: Domain, descriptor: Descriptor, options: MatchO
   const hashes = picked.some(hashesValue);
   const entries = hashes ? hashed(descriptor.entries, picked, options) : descriptor.entries;
   const metric: string = rule.detailedMetric || rule.metricVaries ? metricKey(domain, entries, picked) : rule.path;
-  const escapes = hashes || options.keyFormat === 'escaped';
-  const counter = escapes || !limits.some(isPlain) ? null : goCounter(entries, picked);
-  const identity = escapes || !limits.every(isPlain) ? identityOf(domain.name, entries, picked) : null;
+  const escapes = hashes || options.keyFormat === 'escaped' || !limits.every(isPlain);
+  const counter = escapes ? null : goCounter(entries, picked);
+  const identity = escapes ? identityOf(domain.name, entries, picked) : null;
   return { kind: 'limited', limits, rule, counter, identity, metric };
 }
 

@@ -56,9 +56,7 @@ export function plan(
 
 /** The key without the start of the window. */
 function stemOf({ counter, identity }: Limited, limit: Limit, domain: string, keyPrefix: string): string {
-  return counter !== null && limit.plain
-    ? `${keyPrefix}${domain}_${counter}`
-    : `${keyPrefix}${identity}${limit.keyTail}`;
+  return counter !== null ? `${keyPrefix}${domain}_${counter}` : `${keyPrefix}${identity}${limit.keyTail}`;
 }
 
 /** The window that `nowUs` is in, in whole seconds. */

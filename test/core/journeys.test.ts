@@ -152,6 +152,40 @@ describe('near, within and over', () => {
   }
 });
 
+describe('several limits on a rule', () => {
+  const LIMITS = `  - key: k
+    rate_limits:
+      - { unit: minute, requests_per_unit: 3 }
+      - { unit: hour, requests_per_unit: 5 }`;
+
+  it('all have to admit: 3 in the 1st minute, 2 in the 2nd, none in the 3rd, where refusals are not counted', async () => {
+    const { ask, pass } = journey(LIMITS, { countDenied: false });
+    expect(await times(4, () => ask('k=v'))).to.deep.equal([...oks(3), ...overs(1)]);
+    pass(60 * SECOND_US);
+    expect(await ask('k=v')).to.equal('ok: ok 1');
+    expect(await times(3, () => ask('k=v'))).to.deep.equal([...oks(1), ...overs(2)]);
+    pass(60 * SECOND_US);
+    expect(await ask('k=v')).to.equal('over_limit: over_limit 0');
+    pass(58 * 60 * SECOND_US);
+    expect(await ask('k=v')).to.equal('ok: ok 2');
+  });
+
+  it('all count what one of them refuses, unless told not to: the 6th call in an hour spends the hour', async () => {
+    const { ask, pass } = journey(LIMITS);
+    expect(await times(6, () => ask('k=v'))).to.deep.equal([...oks(3), ...overs(3)]);
+    pass(60 * SECOND_US);
+    expect(await ask('k=v')).to.equal('over_limit: over_limit 0');
+  });
+
+  it('are tried beside others: a shadow limit of 1 a minute refuses nothing', async () => {
+    const { ask } = journey(`  - key: k
+    rate_limits:
+      - { unit: minute, requests_per_unit: 1, shadow_mode: true }
+      - { unit: hour, requests_per_unit: 3 }`);
+    expect(await times(4, () => ask('k=v'))).to.deep.equal([...oks(3), ...overs(1)]);
+  });
+});
+
 describe('a shared threshold', () => {
   it('is one counter for all values of a pattern, and one for each without it', async () => {
     const { ask } = journey(`

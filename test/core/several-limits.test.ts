@@ -81,10 +81,10 @@ describe('several limits on a rule: plan', () => {
   it('makes one hit for each limit, side by side, with the place of the descriptor', () => {
     expect(hitsOf(asking('plain nothing both ghost')).map(({ of, key }) => `${of} ${key}`)).to.deep.equal([
       '0 d_plain_v_1795220400',
-      '2 d_both_v_1795220400',
-      '2 d_both_v_1795219200',
-      '3 d_ghost_v_1795220400',
-      '3 d_ghost_v_1795219200',
+      '2 {d|both=v}|fixed_window:minute|1795220400',
+      '2 {d|both=v}|fixed_window:hour|1795219200',
+      '3 {d|ghost=v}|fixed_window:minute|1795220400',
+      '3 {d|ghost=v}|fixed_window:hour|1795219200',
     ]);
   });
 
@@ -262,6 +262,7 @@ describe('limit', () => {
       limit({ ...one, multiplier: 2 }).plain,
       limit({ ...one, algorithm: 'sliding_window' }).plain,
       limit({ ...one, timeZone: 'UTC' }).plain,
-    ]).to.deep.equal([true, true, false, false, false]);
+      limit(one, { series: '.day' }).plain,
+    ]).to.deep.equal([true, true, false, false, false, false]);
   });
 });

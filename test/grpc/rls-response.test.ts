@@ -110,6 +110,14 @@ describe('encodeResponse', () => {
     expect([...encodeResponse(decision('over_limit', []), PLAIN)]).to.deep.equal([8, 2]);
   });
 
+  it('tells the name that is to be shown: k;w=300 for a limit on k of 5 minutes', () => {
+    const five = limit({ requestsPerUnit: 1, unit: 'minute', multiplier: 5 }, { shownName: 'k;w=300' });
+    const read = responseDeserialize(encodeResponse(decision('ok', [verdict(limited(five))]), PLAIN)) as {
+      statuses: { currentLimit: unknown }[];
+    };
+    expect(read.statuses[0]?.currentLimit).to.deep.equal({ requestsPerUnit: 1, unit: 'MINUTE', name: 'k;w=300' });
+  });
+
   it('rounds a reset 1 us away up to 1 second', () => {
     const match = limited(limit({ requestsPerUnit: 1, unit: 'second' }));
     const read = responseDeserialize(encodeResponse(decision('ok', [verdict(match, { resetAfterUs: 1 })]), PLAIN)) as {
