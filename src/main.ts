@@ -5,6 +5,7 @@ import { DOCTOR_HELP, doctor } from './cli/doctor.ts';
 import { EXPLAIN_HELP, explain } from './cli/explain.ts';
 import { SCHEMA_HELP, schema } from './cli/schema.ts';
 import { SERVE_HELP, serve } from './cli/serve.ts';
+import { TEST_HELP, test } from './cli/test.ts';
 import { VERSION } from './version.ts';
 
 interface Command {
@@ -19,6 +20,7 @@ const LINGER_MS = 1_000;
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { run: serve, help: SERVE_HELP },
   check: { run: check, help: CHECK_HELP },
+  test: { run: (args) => test(args), help: TEST_HELP },
   explain: { run: (args) => explain(args), help: EXPLAIN_HELP },
   schema: { run: (args) => schema(args), help: SCHEMA_HELP },
   doctor: { run: doctor, help: DOCTOR_HELP },
