@@ -93,8 +93,12 @@ function uncountedReading(hit: Hit, policy: FailurePolicy, because: Fallback['be
 }
 
 function localReading(reading: Reading, hit: Hit, because: Fallback['because']): Assumed {
-  if (reading.kind === 'assumed' || tellsOver(reading, hit)) return { kind: 'assumed', outcome: 'over_limit', because };
-  return { kind: 'assumed', outcome: 'ok', because, remaining: hit.limit.capacity - reading.used };
+  const { resetAfterUs } = reading;
+  const reset = resetAfterUs === undefined ? {} : { resetAfterUs };
+  if (reading.kind === 'assumed' || tellsOver(reading, hit)) {
+    return { kind: 'assumed', outcome: 'over_limit', because, ...reset };
+  }
+  return { kind: 'assumed', outcome: 'ok', because, remaining: hit.limit.capacity - reading.used, ...reset };
 }
 
 function lookOnly(hit: Hit): Hit {

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { fatesOf, isOver, oversOf, usedAfter } from '../../src/core/algorithm/fixed-window.ts';
+import { stepOfUsed } from '../../src/core/algorithm/algorithm.ts';
+import { isOver, usedAfter } from '../../src/core/algorithm/fixed-window.ts';
 import type { Hit, Refuses } from '../../src/core/decision.ts';
 import { isDenied, tellsOver } from '../../src/core/denial.ts';
+import { fatesOf, oversOf } from '../../src/core/fate.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { hit, NOW_US, used } from '../contract/hit.ts';
@@ -75,7 +77,9 @@ describe('law of the fixed window', () => {
         const denied =
           all.some(([, , , how], i) => over[i] && how === 'alone') || (quotas.length > 0 && quotas.every(Boolean));
         const fates = denied ? over.map((o) => (o ? 'charged' : 'looked_at')) : null;
-        expect(fatesOf(hits, oversOf(hits, before, 'stop_when_over'), 'stop_when_over')).to.deep.equal(fates);
+        expect(fatesOf(hits, oversOf(hits, before, 'stop_when_over', stepOfUsed), 'stop_when_over')).to.deep.equal(
+          fates,
+        );
       }),
     );
   });

@@ -19,9 +19,6 @@ import type { Micros } from '../request.ts';
 /** A window is a million ticks, each of as many microseconds as the window has seconds: every product stays exact. */
 export const TICKS = 1_000_000;
 
-/** Limits are below it; a counter above it is another program's poison. */
-const MOST = 0x1_0000_0000;
-
 /** The numbers of a limit, and the window that is counted in. */
 export interface SlidingWindow {
   /** At most 2^32-1. */
@@ -97,11 +94,6 @@ export function slidingResetUs(
   if (here < TICKS) return untilEndUs - (TICKS - here) * windowSeconds;
   // In the next window what was used now decays; and when all of it is gone, what never fits is told so.
   return untilEndUs + firstTick(used, room) * windowSeconds;
-}
-
-/** A counter as it was stored, which another program may have written. */
-export function slidingCounter(stored: number): number {
-  return stored > 0 ? Math.min(stored, MOST) : 0;
 }
 
 /** The first tick at which a counter has decayed to `room`; all ticks when it has to be gone, or never is enough. */

@@ -2,11 +2,12 @@ import { Command } from 'ioredis';
 import type { Hit, Reading } from '../../core/decision.ts';
 import { limit } from '../../core/limit.ts';
 import { type Caller, type Charge, type Store, StoreError, type StoreErrorCode } from '../../core/ports.ts';
+import type { Micros } from '../../core/request.ts';
 import type { Batching, BatchWatcher } from '../breaker.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { forbidsKey, isReplica, storeError } from './failure.ts';
-import { FIXED_WINDOW } from './scripts.ts';
+import { BATCH } from './scripts.ts';
 
 /** Plain numbers, counted up from the start of the process; to be read, not written. */
 export interface RedisStoreStats {
@@ -97,7 +98,7 @@ export class Lane implements Store, Batching {
     this.#watcher = watcher;
   }
 
-  take: Store['take'] = (hits, charge, _nowUs, caller) => {
+  take: Store['take'] = (hits, charge, nowUs, caller) => {
     if (hits.length === 0) return Promise.resolve([]);
     const { maxBatchHits, maxBatchesInFlight } = this.#options;
     if (!this.#server.anyReady) return Promise.reject(this.failure(this.#server.loss));
@@ -105,16 +106,16 @@ export class Lane implements Store, Batching {
     if (this.#open === null && this.#inFlight >= maxBatchesInFlight) {
       return Promise.reject(this.failure(new StoreError('busy', `${this.#inFlight} batches wait for Redis already`)));
     }
-    return this.#collect(hits, charge, caller);
+    return this.#collect(hits, charge, nowUs, caller);
   };
 
-  #collect(hits: readonly Hit[], charge: Charge, caller: Caller | undefined): Promise<readonly Reading[]> {
+  #collect(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]> {
     const open = this.#opened();
     this.#openHits += hits.length;
     const slots = hits.map(({ key }) => this.#server.slotOf(key));
     const first = slots[0] as number;
-    if (slots.every((slot) => slot === first)) return batchOf(open, first).add(hits, charge, caller);
-    return takeApart(hits, slots, (part, slot) => batchOf(open, slot).add(part, charge, caller));
+    if (slots.every((slot) => slot === first)) return batchOf(open, first).add(hits, charge, nowUs, caller);
+    return takeApart(hits, slots, (part, slot) => batchOf(open, slot).add(part, charge, nowUs, caller));
   }
 
   #opened(): Map<number, Batch> {
@@ -262,7 +263,7 @@ export class Lane implements Store, Batching {
     const connection = this.#server.pick();
     if (connection === null) throw this.#server.loss;
     const batch = new Batch();
-    const counted = batch.add([{ ...ASKING_HIT, key }], 'always');
+    const counted = batch.add([{ ...ASKING_HIT, key }], 'always', 0);
     const timer = setTimeout(() => setImmediate(() => batch.fail(late())), this.#options.commandTimeoutMs);
     this.#run(batch, connection, { expirationJitterMaxSeconds: 0 }).then(
       (reply) => batch.answer(reply),
@@ -344,8 +345,8 @@ function evaluate(args: readonly (string | Buffer)[], { connection, asking }: De
   // It holds for the one command that follows, so both go out together.
   if (asking) connection.send(new Command('asking')).catch(() => {});
   const command = whole
-    ? new Command('eval', [FIXED_WINDOW.source, ...args], TEXT)
-    : new Command('evalsha', [FIXED_WINDOW.sha, ...args], TEXT);
+    ? new Command('eval', [BATCH.source, ...args], TEXT)
+    : new Command('evalsha', [BATCH.sha, ...args], TEXT);
   return connection.send(command);
 }
 
