@@ -33,6 +33,28 @@ export function hit(
   };
 }
 
+/** On a sliding window of an hour, as `plan` makes it at that time. */
+export function slidingHit(
+  key: string,
+  { atUs = NOW_US, ...options }: HitOptions & { readonly atUs?: number } = {},
+): Hit {
+  const startUs = atUs - (atUs % HOUR_US);
+  const made = hit(`{${key}}${startUs}`, options);
+  return {
+    ...made,
+    previousKey: `{${key}}${startUs - HOUR_US}`,
+    limit: limitOf({ requestsPerUnit: made.limit.capacity, unit: 'hour', algorithm: 'sliding_window' }),
+    windowEndUs: startUs + HOUR_US,
+  };
+}
+
+/** On a bucket of `limit` that regains one hit a year, so that it does not matter how long a test runs. */
+export function bucketHit(key: string, options: HitOptions = {}): Hit {
+  const made = hit(`{${key}}`, options);
+  const burst = made.limit.capacity;
+  return { ...made, limit: limitOf({ requestsPerUnit: 1, unit: 'year', algorithm: 'token_bucket', burst }) };
+}
+
 /** The counters of readings; an assumed one reads as its reason. */
 export function used(readings: readonly Reading[]): (number | string)[] {
   return readings.map((reading) => (reading.kind === 'counted' ? reading.used : reading.because));

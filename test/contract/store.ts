@@ -3,6 +3,7 @@ import type { Hit } from '../../src/core/decision.ts';
 import { tellsOver } from '../../src/core/denial.ts';
 import type { Charge, Store } from '../../src/core/ports.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
+import { algorithmFacts } from './algorithms.ts';
 import { HOUR_US, hit, NOW_US, used } from './hit.ts';
 
 /** What a store may be unable to do. */
@@ -378,6 +379,12 @@ export function storeContract(
         expect(await take([hit(`${long}1`), hit(`${long}2`), hit(`${long}1`)])).to.deep.equal([1, 1, 2]);
       });
     });
+
+    algorithmFacts(
+      () => made.store,
+      fact,
+      () => made.keys(),
+    );
 
     it('admits exactly 10 of 50 calls at once on a limit of 10', async () => {
       const readings = await Promise.all(Array.from({ length: 50 }, () => take([hit('a')])));

@@ -2,11 +2,12 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { usedAfter } from '../../src/core/algorithm/fixed-window.ts';
 import type { Hit, Reading, Refuses } from '../../src/core/decision.ts';
+import type { Algorithm } from '../../src/core/limit.ts';
 import type { Charge, Store } from '../../src/core/ports.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { type RedisStore, redisStore } from '../../src/store/redis/redis-store.ts';
-import { HOUR_US, hit, NOW_US, used } from '../contract/hit.ts';
+import { bucketHit, HOUR_US, hit, NOW_US, slidingHit, used } from '../contract/hit.ts';
 import { eventually } from '../support/eventually.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { LAW_RUNS } from './runs.ts';
@@ -19,8 +20,10 @@ const cost = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: MAX_HITS - 100, max: MAX_HITS }) },
 );
 const oneHit = fc.record({
+  algorithm: fc.constantFrom<Algorithm>('fixed_window', 'fixed_window', 'sliding_window', 'token_bucket'),
   key: fc.constantFrom('a', 'b', 'c', 'd\udcff'),
   window: fc.nat(1),
+  joins: fc.boolean(),
   cost,
   limit: fc.constantFrom(0, 1, 5, 10, 2 ** 32 - 1),
   refuses: fc.constantFrom<Refuses>('alone', 'together', 'never'),
@@ -29,6 +32,8 @@ const oneRequest = fc.record({
   hits: fc.array(oneHit, { minLength: 1, maxLength: 4 }),
   charge: fc.constantFrom<Charge>('always', 'stop_when_over', 'only_if_admitted'),
   waits: fc.boolean(),
+  /** Up to three quarters of a window. */
+  laterUs: fc.oneof(fc.constant(0), fc.nat(0.75 * HOUR_US)),
 });
 
 describe('law of parity: TypeScript and Lua count alike', function () {
@@ -54,17 +59,12 @@ describe('law of parity: TypeScript and Lua count alike', function () {
         run++;
         const memory = memoryStore({ maxKeys: 100 });
         const answers = async (store: Store) => {
-          const all: Promise<readonly Reading[]>[] = [];
-          for (const { hits, charge, waits } of requests) {
-            all.push(
-              store
-                .take(
-                  hits.map((h, of) => hitOf({ ...h, of }, run)),
-                  charge,
-                  NOW_US,
-                )
-                .then(whoever),
-            );
+          const all: Promise<readonly unknown[]>[] = [];
+          let nowUs = NOW_US;
+          for (const { hits, charge, waits, laterUs } of requests) {
+            nowUs += laterUs;
+            const asked = hitsOf(hits, run, nowUs);
+            all.push(store.take(asked, charge, nowUs).then((readings) => alike(asked, readings)));
             if (waits) await all.at(-1);
           }
           return Promise.all(all);
@@ -92,18 +92,26 @@ describe('law of parity: TypeScript and Lua count alike', function () {
   });
 });
 
-/** Without who counted. */
-function whoever(readings: readonly Reading[]): readonly Reading[] {
-  return readings.map((reading) => (reading.kind === 'counted' ? { ...reading, by: 'memory' } : reading));
+/** Without who counted, and without what depends on the clock of a bucket's server. */
+function alike(hits: readonly Hit[], readings: readonly Reading[]): readonly unknown[] {
+  return readings.map((reading, i) => {
+    const { by: _, resetAfterUs, ...told } = { by: null, ...reading };
+    return hits[i]?.limit.algorithm === 'token_bucket' ? told : { ...told, resetAfterUs };
+  });
 }
 
-function hitOf(
-  {
-    key,
-    window,
-    ...options
-  }: { key: string; window: number; cost: number; limit: number; refuses: Refuses; of: number },
-  run: number,
-): Hit {
-  return { ...hit(`parity_${run}_${key}_${window}`, options), windowEndUs: NOW_US + (window + 1) * HOUR_US };
+type OneHit = typeof oneHit extends fc.Arbitrary<infer H> ? H : never;
+
+function hitsOf(hits: readonly OneHit[], run: number, nowUs: number): readonly Hit[] {
+  let of = -1;
+  return hits.map(({ algorithm, key: name, window, joins, limit, ...options }) => {
+    const key = `parity_${run}_${algorithm}_${name}`;
+    // Several limits of one descriptor stand beside each other.
+    if (!joins || of < 0) of++;
+    if (algorithm === 'sliding_window') return slidingHit(key, { ...options, of, limit, atUs: nowUs });
+    // A year for each of more than a hundred is beyond what a bucket can tell.
+    if (algorithm === 'token_bucket') return bucketHit(key, { ...options, of, limit: Math.min(limit, 100) });
+    const endUs = nowUs - (nowUs % HOUR_US) + (window + 1) * HOUR_US;
+    return { ...hit(`${key}_${endUs}`, { ...options, of, limit }), windowEndUs: endUs };
+  });
 }
