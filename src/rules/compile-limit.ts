@@ -33,16 +33,19 @@ export function limitsOf(rule: RuleDraft, pool: ReturnType<typeof limitPool>): r
   const series = rule.rate_limits.map(seriesOf);
   return rule.rate_limits.map((said, i) => {
     const text = series[i] as string;
-    const isAlone = series.indexOf(text) === series.lastIndexOf(text);
+    const isAlone = said.name !== '' || series.indexOf(text) === series.lastIndexOf(text);
     return pool(numbersOf(said), wordsOf(said, rule, isAlone ? text : `${text}_${algorithmOf(said)}`));
   });
 }
 
-/** `.second`, `.5_minute`: each limit of several has a metric series of its own, by its name if it has one. */
+/**
+ * `@second`, `@5_minute`: each limit of several has a metric series of its own, by its name if it has one. Without a dot,
+ * since levels from the third on share a series.
+ */
 function seriesOf(said: LimitDraft): string {
-  if (said.name !== '') return `.${said.name}`;
+  if (said.name !== '') return `@${said.name.replaceAll('.', '_')}`;
   const multiplier = said.unit_multiplier ?? 1;
-  return `.${multiplier === 1 ? '' : `${multiplier}_`}${unitOf(said)}`;
+  return `@${multiplier === 1 ? '' : `${multiplier}_`}${unitOf(said)}`;
 }
 
 function numbersOf(said: LimitDraft): LimitNumbers {

@@ -74,8 +74,8 @@ describe('weir explain', () => {
     expect(
       first.limits.map(({ algorithm, capacity, metric }: Record<string, unknown>) => [algorithm, capacity, metric]),
     ).to.deep.equal([
-      ['token_bucket', 30, 'api.token.speed'],
-      ['fixed_window', 1000, 'api.token.month'],
+      ['token_bucket', 30, 'api.token@speed'],
+      ['fixed_window', 1000, 'api.token@month'],
     ]);
   });
 

@@ -262,7 +262,7 @@ describe('limit', () => {
       limit({ ...one, multiplier: 2 }).plain,
       limit({ ...one, algorithm: 'sliding_window' }).plain,
       limit({ ...one, timeZone: 'UTC' }).plain,
-      limit(one, { series: '.day' }).plain,
+      limit(one, { series: '@day' }).plain,
     ]).to.deep.equal([true, true, false, false, false, false]);
   });
 });

@@ -75,14 +75,14 @@ describe('admin port', () => {
 
   it('prints a line for each limit of a rule with several', async () => {
     const limits = [
-      limit({ requestsPerUnit: 10, unit: 'second', algorithm: 'token_bucket', burst: 30 }, { series: '.second' }),
-      limit({ requestsPerUnit: 900, unit: 'day' }, { series: '.trial', shadowMode: true }),
+      limit({ requestsPerUnit: 10, unit: 'second', algorithm: 'token_bucket', burst: 30 }, { series: '@second' }),
+      limit({ requestsPerUnit: 900, unit: 'day' }, { series: '@trial', shadowMode: true }),
     ];
     rules.rulesLoaded(loaded(ruleset(['shop'], [rule('shop.b', { limits, quotaMode: true })])));
     expect((await get('/rlconfig')).text).to.equal(
       [
-        'shop.b.second: unit=SECOND requests_per_unit=10, shadow_mode: false, quota_mode: true',
-        'shop.b.trial: unit=DAY requests_per_unit=900, shadow_mode: true, quota_mode: true',
+        'shop.b@second: unit=SECOND requests_per_unit=10, shadow_mode: false, quota_mode: true',
+        'shop.b@trial: unit=DAY requests_per_unit=900, shadow_mode: true, quota_mode: true',
         '',
       ].join('\n'),
     );

@@ -108,8 +108,8 @@ describe('metrics of rules', () => {
     ]);
   });
 
-  const minute = limit({ requestsPerUnit: 10, unit: 'minute' }, { series: '.minute' });
-  const hour = limit({ requestsPerUnit: 100, unit: 'hour' }, { series: '.hour' });
+  const minute = limit({ requestsPerUnit: 10, unit: 'minute' }, { series: '@minute' });
+  const hour = limit({ requestsPerUnit: 100, unit: 'hour' }, { series: '@hour' });
   const TWICE = rule('shop.k', { limits: [minute, hour] });
   const both = (used: number, cost = 1) =>
     chargedAll(TWICE, [
@@ -121,11 +121,11 @@ describe('metrics of rules', () => {
     const m = meter();
     decide(m, both(12, 4));
     expect(await ruleSeries(m)).to.deep.equal([
-      'near_limit{domain="shop",key1="k",key2="minute"} 2',
-      'over_limit{domain="shop",key1="k",key2="minute"} 2',
-      'total_hits{domain="shop",key1="k",key2="hour"} 4',
-      'total_hits{domain="shop",key1="k",key2="minute"} 4',
-      'within_limit{domain="shop",key1="k",key2="hour"} 4',
+      'near_limit{domain="shop",key1="k@minute"} 2',
+      'over_limit{domain="shop",key1="k@minute"} 2',
+      'total_hits{domain="shop",key1="k@hour"} 4',
+      'total_hits{domain="shop",key1="k@minute"} 4',
+      'within_limit{domain="shop",key1="k@hour"} 4',
     ]);
   });
 
@@ -157,14 +157,14 @@ describe('metrics of rules', () => {
     decide(m, charged('shop.made', counted(1)), charged('shop.up', counted(1)));
     expect((await ruleSeries(m)).filter((line) => line.startsWith('total_hits'))).to.deep.equal([
       'total_hits{domain="shop",key1="_other"} 1',
-      'total_hits{domain="shop",key1="k",key2="hour"} 1',
-      'total_hits{domain="shop",key1="k",key2="minute"} 1',
+      'total_hits{domain="shop",key1="k@hour"} 1',
+      'total_hits{domain="shop",key1="k@minute"} 1',
       'total_hits{domain="shop",key1="made"} 1',
     ]);
     m.rulesLoaded(loaded(ruleset(['shop'], [once], 3)));
     expect((await ruleSeries(m)).filter((line) => line.startsWith('total_hits'))).to.deep.equal([
       'total_hits{domain="shop",key1="_other"} 1',
-      'total_hits{domain="shop",key1="k",key2="hour"} 1',
+      'total_hits{domain="shop",key1="k@hour"} 1',
       'total_hits{domain="shop",key1="made"} 1',
     ]);
   });
