@@ -77,17 +77,16 @@ export class Batch {
     let key = 1;
     let argument = 1 + keys;
     args[argument++] = String(this.#hits);
-    let next = this.#hits + 1;
-    for (const { hits, nowUs } of this.#waiting) {
+    for (const { hits } of this.#waiting) {
       for (const hit of hits) {
         args[key++] = keyBytes(hit.key);
         args[argument++] = String(hit.cost);
-        args[argument++] = numbersOf(hit, nowUs, options, next);
-        if (hit.previousKey !== '') next++;
+        args[argument++] = String(lifeSeconds(hit, options));
       }
     }
     for (const each of before) args[key++] = keyBytes(each);
     this.#pushGroups(args);
+    this.#pushNumbers(args, keys);
     args.push(this.#name);
     return args;
   }
@@ -99,6 +98,28 @@ export class Batch {
       for (const { previousKey } of hits) if (previousKey !== '') keys.push(previousKey);
     }
     return keys;
+  }
+
+  /** Of hits on anything but fixed windows; where a life would stand stands where they begin. */
+  #pushNumbers(args: Argument[], keys: number): void {
+    let at = keys + 3;
+    let before = this.#hits;
+    for (const { hits, nowUs } of this.#waiting) {
+      for (const hit of hits) {
+        if (!countsRefused(hit)) {
+          const life = args[at] as string;
+          args[at] = String(keys - args.length);
+          if (isBucket(hit.limit.algorithm)) {
+            const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
+            args.push('b', String(intervalUs), String(intervalParts), String(burst));
+          } else {
+            const ticks = elapsedTicks(windowOfHit(hit), nowUs);
+            args.push('s', life, String(hit.limit.requestsPerUnit), String(ticks), String(++before));
+          }
+        }
+        at += 2;
+      }
+    }
   }
 
   #pushGroups(args: Argument[]): void {
@@ -169,17 +190,9 @@ function hasGone(caller: Caller | undefined, nowMs: number): boolean {
 const REFUSES: Readonly<Record<Refuses, string>> = { never: '0', alone: '1', together: '2' };
 const SAME_QUOTA = '3';
 
-/** What the script needs to know of a hit beside key and cost. `before` is where the key of the window before stands. */
-function numbersOf(hit: Hit, nowUs: Micros, options: BatchOptions, before: number): string {
-  const { limit } = hit;
-  if (isBucket(limit.algorithm)) {
-    const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
-    return `b${intervalUs} ${intervalParts} ${burst}`;
-  }
+function lifeSeconds({ limit, windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {
   const windows = limit.algorithm === 'sliding_window' ? 2 : 1;
-  const life = windows * hit.windowSeconds + Math.floor(options.random() * options.expirationJitterMaxSeconds);
-  if (windows === 1) return String(life);
-  return `s${life} ${limit.requestsPerUnit} ${elapsedTicks(windowOfHit(hit), nowUs)} ${before}`;
+  return windows * windowSeconds + Math.floor(random() * expirationJitterMaxSeconds);
 }
 
 const FATES: Readonly<Record<string, Fate>> = {
@@ -195,7 +208,7 @@ function heard(told: unknown, hit: Hit, nowUs: Micros): Reading | null {
   const text = String(told);
   const fate = FATES[text.charAt(0)];
   if (fate !== undefined && !countsRefused(hit)) {
-    const [main = Number.NaN, rest = Number.NaN, serverUs = nowUs] = text.slice(1).split(' ').map(Number);
+    const [main = Number.NaN, rest = Number.NaN, serverUs = nowUs] = text.slice(1).split(/[ :]/).map(Number);
     if (Number.isNaN(main) || Number.isNaN(rest)) return null;
     return readingOf(hit, { main, rest }, fate, serverUs, 'redis');
   }

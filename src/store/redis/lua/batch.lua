@@ -5,10 +5,9 @@
 -- KEYS[n+1..]  the counters of the windows before, of sliding windows.
 -- ARGV[1]      n.
 -- ARGV[2i]     the cost of hit i, an integer within +-(2^53-1): adds, 0 looks, a negative one gives back.
--- ARGV[2i+1]   fixed window: the seconds the counter lives when this hit creates it, at least 1.
---              sliding window: 's', these seconds, the limit, the ticks of the window that have passed, and which of KEYS
---              is the window before; with spaces between.
---              bucket: 'b', the interval in microseconds and parts, the burst; with spaces between.
+-- ARGV[2i+1]   fixed window: the seconds the counter lives when this hit creates it, at least 1; else -x for what ARGV[x]
+--              begins: of a sliding window 's', these seconds, the limit, the ticks of the window that have passed, and
+--              which of KEYS is the window before; of a bucket 'b', the interval in microseconds and parts, the burst.
 -- ARGV[2n+2..] groups of neighbours, requests that are refused or admitted as a whole, in order of their hits. For each:
 --              the index of its first hit; its size; 1 when a refused request is charged nothing, 0 when it is charged
 --              where it goes over; and for each of its hits the limit, and whether it refuses: 0 never, 1 alone, 2
@@ -32,39 +31,30 @@ local fixed = fixed_window()
 
 local NO_BUCKET = 'ERR value is not a bucket'
 
--- What the hits of an algorithm have in common: how to look at what is stored, to decide what a cost makes of it, to put
--- that, and to tell it. Each is made when the first such hit is met.
+-- An algorithm other than fixed windows keeps two numbers: it can look at them or return nil and an error text, decide
+-- what a cost makes of them, put that, and tell it. `at` is where its hit begins in ARGV. Made when first needed.
 local function sliding_windows()
   local sliding = sliding_window()
   return {
-    read = function(i, numbers)
-      local ttl, limit, elapsed, before = string.match(numbers, '^s(%d+) (%d+) (%d+) (%d+)$')
-      return {
-        key = KEYS[i],
-        before = KEYS[tonumber(before)],
-        ttl = ttl,
-        limit = tonumber(limit),
-        elapsed = tonumber(elapsed),
-      }
-    end,
-    look = function(hit)
-      local used, err = fixed.look(hit.key)
+    look = function(key, at)
+      local used, err = fixed.look(key)
       if err then return nil, err end
-      local before, wrong = fixed.look(hit.before)
+      local before, wrong = fixed.look(KEYS[tonumber(ARGV[at + 4])])
       if wrong then return nil, wrong end
-      return { sliding.counter(used), sliding.counter(before) }
+      return sliding.counter(used), sliding.counter(before)
     end,
-    decide = function(hit, standing, cost)
-      local over, used = sliding.decide(standing[1], standing[2], cost, hit.limit, hit.elapsed)
-      return over, { used, standing[2] }
+    decide = function(at, used, before, cost)
+      local over, after = sliding.decide(used, before, cost, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+      return over, after, before
     end,
     -- What gives back makes no counter, and lets none live longer.
-    put = function(hit, standing, cost)
-      if cost < 0 then return pcall('SET', hit.key, fixed.decimal(standing[1]), 'XX', 'KEEPTTL') end
-      return pcall('SET', hit.key, fixed.decimal(standing[1]), 'EX', hit.ttl)
+    put = function(key, at, used, _, cost)
+      if cost < 0 then return pcall('SET', key, fixed.decimal(used), 'XX', 'KEEPTTL') end
+      return pcall('SET', key, fixed.decimal(used), 'EX', ARGV[at + 1])
     end,
-    tell = function(standing)
-      return string.format('%.0f %.0f', standing[1], standing[2])
+    tell = function(used, before)
+      -- Fewer than 14 digits, which Lua writes exactly.
+      return used .. ' ' .. before
     end,
   }
 end
@@ -73,141 +63,137 @@ local function buckets()
   local bucket = gcra()
   local time = redis.call('TIME')
   local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  local now = ' ' .. fixed.decimal(now_us)
   return {
-    read = function(i, numbers)
-      local us, parts, burst = string.match(numbers, '^b(%d+) (%d+) (%d+)$')
-      return { key = KEYS[i], us = tonumber(us), parts = tonumber(parts), burst = tonumber(burst) }
-    end,
-    look = function(hit)
-      local stored = pcall('GET', hit.key)
-      if not stored then return { 0, 0 } end
+    look = function(key)
+      local stored = pcall('GET', key)
+      if not stored then return 0, 0 end
       if type(stored) == 'table' then return nil, stored.err end
       local us, parts = bucket.parse(stored)
       if not us then return nil, NO_BUCKET end
-      return { us, parts }
+      return us, parts
     end,
-    decide = function(hit, standing, cost)
-      local over, us, parts = bucket.decide(standing[1], standing[2], cost, hit.us, hit.parts, hit.burst, now_us)
-      return over, { us, parts }
+    decide = function(at, us, parts, cost)
+      local interval_us, interval_parts, burst = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+      return bucket.decide(us, parts, cost, interval_us, interval_parts, burst, now_us)
     end,
-    put = function(hit, standing, cost)
-      local text, life = bucket.text(standing[1], standing[2]), bucket.life_ms(standing[1], now_us)
-      if cost < 0 then return pcall('SET', hit.key, text, 'XX', 'PX', fixed.decimal(life)) end
-      return pcall('SET', hit.key, text, 'PX', fixed.decimal(life))
+    put = function(key, _, us, parts, cost)
+      local text, life = bucket.text(us, parts), bucket.life_ms(us, now_us)
+      if cost < 0 then return pcall('SET', key, text, 'XX', 'PX', life) end
+      return pcall('SET', key, text, 'PX', life)
     end,
-    tell = function(standing)
-      return string.format('%.0f %.0f %.0f', standing[1], standing[2], now_us)
+    tell = function(us, parts)
+      return bucket.text(us, parts) .. now
     end,
   }
 end
 
-local S, NINE = 115, 57
-local algorithms, others = {}, {}
+local makers = { s = sliding_windows, b = buckets }
+local algorithms = {}
 
--- Hit i and its algorithm; nil when it is on a fixed window.
+-- The algorithm of hit i and where its numbers begin; nil for a fixed window.
 local function other(i)
-  local numbers = ARGV[2 * i + 1]
-  local mark = string.byte(numbers)
-  if mark <= NINE then return nil end
-  local algorithm = algorithms[mark]
+  local at = -tonumber(ARGV[2 * i + 1])
+  if at < 0 then return nil end
+  local name = ARGV[at]
+  local algorithm = algorithms[name]
   if not algorithm then
-    algorithm = mark == S and sliding_windows() or buckets()
-    algorithms[mark] = algorithm
+    algorithm = makers[name]()
+    algorithms[name] = algorithm
   end
-  local hit = others[i]
-  if not hit then
-    hit = algorithm.read(i, numbers)
-    others[i] = hit
-  end
-  return hit, algorithm
+  return algorithm, at
 end
 
--- Charges hit i: what is told of it, or an error text; and how the counter of one that is on no fixed window stands.
+-- Charges hit i: what is told of it, or an error text; and as it stands then, unless that is an error.
 local function charge(i)
-  local hit, algorithm = other(i)
-  if not hit then return fixed.charge(KEYS[i], ARGV[2 * i], ARGV[2 * i + 1]) end
-  local standing, err = algorithm.look(hit)
-  if err then return err end
+  local key, algorithm, at = KEYS[i], other(i)
+  if not algorithm then
+    local told = fixed.charge(key, ARGV[2 * i], ARGV[2 * i + 1])
+    return told, tonumber(told)
+  end
+  local main, rest = algorithm.look(key, at)
+  if not main then return rest end
   local cost = tonumber(ARGV[2 * i])
-  local over, after = algorithm.decide(hit, standing, cost)
-  if over and cost > 0 then return '-' .. algorithm.tell(standing), standing end
+  local over, main_after, rest_after = algorithm.decide(at, main, rest, cost)
+  if over and cost > 0 then return '-' .. algorithm.tell(main_after, rest_after), main, rest end
   if cost ~= 0 then
-    local done = algorithm.put(hit, after, cost)
+    local done = algorithm.put(key, at, main_after, rest_after, cost)
     if done and done.err then return done.err end
   end
-  return '+' .. algorithm.tell(after), after
+  return '+' .. algorithm.tell(main_after, rest_after), main_after, rest_after
 end
 
--- The counters of a group before it is charged, by key; or nil and an error text.
+-- The counters of a group before it is charged, by key: both numbers of each; or nil and an error text.
 local function look_at_group(first, size)
-  local standing = {}
+  local mains, rests = {}, {}
   for i = first, first + size - 1 do
     local key = KEYS[i]
-    if not standing[key] then
-      local hit, algorithm = other(i)
-      local found, err
-      if hit then
-        found, err = algorithm.look(hit)
+    if not mains[key] then
+      local algorithm, at = other(i)
+      local main, rest
+      if algorithm then
+        main, rest = algorithm.look(key, at)
       else
-        found, err = fixed.look(key)
+        main, rest = fixed.look(key)
       end
-      if err then return nil, err end
-      standing[key] = found
+      if not main then return nil, rest end
+      mains[key], rests[key] = main, rest
     end
   end
-  return standing
+  return mains, rests
 end
 
 -- Which hits of a group would go over, and whether that refuses it. In turn: each as if those before it were charged;
 -- else each against its counter as it stands.
-local function overs_of(first, size, at, in_turn, standing)
+local function overs_of(first, size, at, in_turn, mains, rests)
   local over, quotas, spent, denied, is_spent = {}, 0, 0, false, false
-  local counters = {}
-  for i = 0, size - 1 do
-    local key, cost, refuses = KEYS[first + i], tonumber(ARGV[2 * (first + i)]), ARGV[at + 2 * i + 1]
-    local hit, algorithm = other(first + i)
-    local before, after = counters[key] or standing[key], nil
-    if hit then
-      over[i], after = algorithm.decide(hit, before, cost)
+  local mains_then, rests_then = {}, {}
+  for n = 0, size - 1 do
+    local i = first + n
+    local key, cost, refuses = KEYS[i], tonumber(ARGV[2 * i]), ARGV[at + 2 * n + 1]
+    local algorithm, numbers = other(i)
+    local main, rest = mains_then[key] or mains[key], rests_then[key] or rests[key]
+    if algorithm then
+      over[n], main, rest = algorithm.decide(numbers, main, rest, cost)
     else
-      after = fixed.after(before, cost)
-      over[i] = after > tonumber(ARGV[at + 2 * i])
+      main = fixed.after(main, cost)
+      over[n] = main > tonumber(ARGV[at + 2 * n])
     end
-    if in_turn then counters[key] = after end
+    if in_turn then mains_then[key], rests_then[key] = main, rest end
     if refuses == '2' then quotas, is_spent = quotas + 1, false end
-    if over[i] and refuses == '1' then denied = true end
-    if over[i] and (refuses == '2' or refuses == '3') and not is_spent then spent, is_spent = spent + 1, true end
+    if over[n] and refuses == '1' then denied = true end
+    if over[n] and (refuses == '2' or refuses == '3') and not is_spent then spent, is_spent = spent + 1, true end
   end
   return over, denied or (quotas > 0 and quotas == spent)
 end
 
 -- What is told of hit i that is not charged.
-local function seen(i, standing, over)
-  local hit, algorithm = other(i)
-  return (over and '>' or '=') .. (hit and algorithm.tell(standing) or fixed.decimal(standing))
+local function seen(i, main, rest, over)
+  local algorithm = other(i)
+  return (over and '>' or '=') .. (algorithm and algorithm.tell(main, rest) or fixed.decimal(main))
 end
 
 -- Charges hits first .. first+size-1 together. A refund is given back in any case.
 local function charge_group(reply, first, size, at)
   local in_turn = ARGV[at] == '1'
-  local standing, err = look_at_group(first, size)
-  if err then
-    for i = first, first + size - 1 do reply[i] = err end
+  local mains, rests = look_at_group(first, size)
+  if not mains then
+    for i = first, first + size - 1 do reply[i] = rests end
     return
   end
-  local over, denied = overs_of(first, size, at + 1, in_turn, standing)
+  local over, denied = overs_of(first, size, at + 1, in_turn, mains, rests)
   for n = 0, size - 1 do
     local i = first + n
     local key = KEYS[i]
     local charged = not denied or (over[n] and not in_turn)
-    local failed
+    local failed = false
     if charged or tonumber(ARGV[2 * i]) < 0 then
-      local told, after = charge(i)
-      after = after or tonumber(told)
-      if after then standing[key] = after else failed = told end
+      local told, main, rest = charge(i)
       reply[i] = told
+      failed = not main
+      if main then mains[key], rests[key] = main, rest end
     end
-    if not charged and not failed then reply[i] = seen(i, standing[key], over[n]) end
+    if not charged and not failed then reply[i] = seen(i, mains[key], rests[key], over[n]) end
   end
 end
 

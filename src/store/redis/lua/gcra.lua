@@ -30,9 +30,9 @@ local function decide(tat_us, tat_parts, cost, interval_us, interval_parts, burs
   return false, now_us + after_us, after_parts
 end
 
--- The text that is stored: microseconds, a colon, parts.
+-- The text that is stored: microseconds, a colon, parts. Lua itself writes 14 digits, which are too few for a time.
 local function text(us, parts)
-  return string.format('%.0f:%.0f', us, parts)
+  return string.format('%.0f', us) .. ':' .. parts
 end
 
 -- Microseconds and parts of a stored text; nil when it is none.
