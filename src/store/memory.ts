@@ -71,15 +71,28 @@ export function memoryStore({ maxKeys = DEFAULT_MAX_KEYS }: MemoryStoreOptions =
     if (countsRefused(hit)) return { kind: 'counted', used: countFixed(hit, nowUs), charged: true, by: 'memory' };
     const before = counterOf(hit, nowUs);
     const { over, counter } = step(hit, before, nowUs);
-    if (over && hit.cost > 0) return readingOf(hit, before, 'refused', nowUs, 'memory');
-    if (hit.cost !== 0) keep(hit, counter, nowUs);
-    return readingOf(hit, counter, 'charged', nowUs, 'memory');
+    const refused = over && hit.cost > 0;
+    if (hit.cost !== 0 && (!refused || counter.main < before.main)) keep(hit, counter, nowUs);
+    return readingOf(hit, counter, refused ? 'refused' : 'charged', nowUs, 'memory');
+  }
+
+  /** A refused hit takes nothing, but what is stored may be moved back. */
+  function lookBefore(hit: Hit, nowUs: Micros): Counter {
+    const before = counterOf(hit, nowUs);
+    if (countsRefused(hit) || hit.cost <= 0) return before;
+    const { over, counter } = step(hit, before, nowUs);
+    if (!over || counter.main >= before.main) return before;
+    keep(hit, counter, nowUs);
+    return counter;
   }
 
   /** Null where every hit is charged. */
   function fates(hits: readonly Hit[], charge: Charge, nowUs: Micros): readonly Fate[] | null {
     if (charge === 'always') return null;
-    const before = hits.map((hit) => counterOf(hit, nowUs));
+    // One look a key, as the script does: hits of one key may have different limits.
+    const looks = new Map<string, Counter>();
+    for (const hit of hits) if (!looks.has(hit.key)) looks.set(hit.key, lookBefore(hit, nowUs));
+    const before = hits.map(({ key }) => looks.get(key) as Counter);
     const overs = oversOf(hits, before, charge, (hit, counter) => step(hit, counter, nowUs));
     return fatesOf(hits, overs, charge);
   }

@@ -61,43 +61,52 @@ export function bucketOf(requestsPerUnit: number, periodUs: Micros, burst: numbe
 /** Time in which a bucket may fill, about 140 years. */
 export const MOST_BUCKET_US = 2 ** 52;
 
-/** Charges a hit. A cost of 0 looks; a negative one gives back, at most until the bucket is full. */
+/**
+ * Clocks may be set back by so much. A TAT that is further ahead than a full bucket and this was not made by that, but by
+ * a limit that has changed or a clock that was wrong: it is moved to a full bucket ahead, so that nobody waits longer.
+ */
+const CLOCK_STEP_US = 5_000_000;
+
+/**
+ * Charges a hit. A cost of 0 looks; a negative one gives back, at most until the bucket is full. A refused hit takes
+ * nothing, but moves back a TAT that is too far ahead.
+ */
 export function gcra(state: BucketState, cost: number, bucket: Bucket, nowUs: Micros): BucketOutcome {
   const { burst, intervalUs, intervalParts } = bucket;
-  // How far the TAT is ahead, at most a full bucket: a lowered limit or a clock that was ahead makes nobody wait longer.
   let aheadUs = state.tatUs - nowUs;
   let aheadParts = state.tatParts;
   if (aheadUs < 0) aheadUs = aheadParts = 0;
-  const spareParts = burst * intervalParts;
-  const spareUs = burst * intervalUs + Math.floor(spareParts / PARTS);
-  if (isLater(aheadUs, aheadParts, spareUs, spareParts % PARTS)) {
-    aheadUs = spareUs;
-    aheadParts = spareParts % PARTS;
+  const parts = burst * intervalParts;
+  const fullUs = burst * intervalUs + Math.floor(parts / PARTS);
+  const fullParts = parts % PARTS;
+  if (isLater(aheadUs, aheadParts, fullUs + (cost < 0 ? 0 : CLOCK_STEP_US), fullParts)) {
+    aheadUs = fullUs;
+    aheadParts = fullParts;
   }
-  if (cost > burst) return outcome(bucket, aheadUs, aheadParts, nowUs, true, aheadUs + (aheadParts > 0 ? 1 : 0));
+  if (cost > burst) return outcome(bucket, true, aheadUs, aheadParts, nowUs);
 
   const moves = Math.max(cost, -burst);
-  const parts = aheadParts + moves * intervalParts;
-  let afterUs = aheadUs + moves * intervalUs + Math.floor(parts / PARTS);
-  let afterParts = parts - Math.floor(parts / PARTS) * PARTS;
-  if (isLater(afterUs, afterParts, spareUs, spareParts % PARTS)) {
-    const waitUs = afterUs - spareUs + (afterParts > spareParts % PARTS ? 1 : 0);
-    return outcome(bucket, aheadUs, aheadParts, nowUs, true, waitUs);
+  const sumParts = aheadParts + moves * intervalParts;
+  let thenUs = aheadUs + moves * intervalUs + Math.floor(sumParts / PARTS);
+  let thenParts = sumParts - Math.floor(sumParts / PARTS) * PARTS;
+  if (cost > 0 && isLater(thenUs, thenParts, fullUs, fullParts)) {
+    const waitUs = thenUs - fullUs + (thenParts > fullParts ? 1 : 0);
+    return outcome(bucket, true, aheadUs, aheadParts, nowUs, waitUs);
   }
-  if (afterUs < 0) afterUs = afterParts = 0;
-  return outcome(bucket, afterUs, afterParts, nowUs, false, afterUs + (afterParts > 0 ? 1 : 0));
+  if (thenUs < 0) thenUs = thenParts = 0;
+  return outcome(bucket, false, thenUs, thenParts, nowUs);
 }
 
 function outcome(
   bucket: Bucket,
+  over: boolean,
   aheadUs: Micros,
   aheadParts: number,
   nowUs: Micros,
-  over: boolean,
-  resetAfterUs: Micros,
+  resetAfterUs = aheadUs + (aheadParts > 0 ? 1 : 0),
 ): BucketOutcome {
-  const state = { tatUs: nowUs + aheadUs, tatParts: aheadParts };
-  return { over, state, used: taken(bucket, aheadUs, aheadParts), resetAfterUs };
+  const used = Math.min(bucket.burst, taken(bucket, aheadUs, aheadParts));
+  return { over, state: { tatUs: nowUs + aheadUs, tatParts: aheadParts }, used, resetAfterUs };
 }
 
 /** How many intervals it takes to cover the time ahead. A quotient in doubles is off by less than a half; then exactly. */

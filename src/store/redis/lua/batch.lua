@@ -104,7 +104,14 @@ local function other(i)
   return algorithm, at
 end
 
--- Charges hit i: what is told of it, or an error text; and as it stands then, unless that is an error.
+-- Puts both numbers of hit i: an error text when that fails.
+local function put(i, algorithm, at, main, rest, cost)
+  local done = algorithm.put(KEYS[i], at, main, rest, cost)
+  return done and done.err
+end
+
+-- Charges hit i: what is told of it, or an error text; and as it stands then, unless that is an error. What is refused
+-- takes nothing, but what is stored may be moved back.
 local function charge(i)
   local key, algorithm, at = KEYS[i], other(i)
   if not algorithm then
@@ -114,13 +121,27 @@ local function charge(i)
   local main, rest = algorithm.look(key, at)
   if not main then return rest end
   local cost = tonumber(ARGV[2 * i])
-  local over, main_after, rest_after = algorithm.decide(at, main, rest, cost)
-  if over and cost > 0 then return '-' .. algorithm.tell(main_after, rest_after), main, rest end
-  if cost ~= 0 then
-    local done = algorithm.put(key, at, main_after, rest_after, cost)
-    if done and done.err then return done.err end
+  local over, main_then, rest_then = algorithm.decide(at, main, rest, cost)
+  local refused = over and cost > 0
+  if cost ~= 0 and (not refused or main_then < main) then
+    local err = put(i, algorithm, at, main_then, rest_then, cost)
+    if err then return err end
   end
-  return '+' .. algorithm.tell(main_after, rest_after), main_after, rest_after
+  return (refused and '-' or '+') .. algorithm.tell(main_then, rest_then), main_then, rest_then
+end
+
+-- Both numbers of hit i before it is charged, moved back if it is refused; or nil and an error text.
+local function look(i)
+  local key, algorithm, at = KEYS[i], other(i)
+  if not algorithm then return fixed.look(key) end
+  local main, rest = algorithm.look(key, at)
+  if not main then return nil, rest end
+  local cost = tonumber(ARGV[2 * i])
+  local over, main_then, rest_then = algorithm.decide(at, main, rest, cost)
+  if cost <= 0 or not over or main_then >= main then return main, rest end
+  local err = put(i, algorithm, at, main_then, rest_then, cost)
+  if err then return nil, err end
+  return main_then, rest_then
 end
 
 -- The counters of a group before it is charged, by key: both numbers of each; or nil and an error text.
@@ -129,13 +150,7 @@ local function look_at_group(first, size)
   for i = first, first + size - 1 do
     local key = KEYS[i]
     if not mains[key] then
-      local algorithm, at = other(i)
-      local main, rest
-      if algorithm then
-        main, rest = algorithm.look(key, at)
-      else
-        main, rest = fixed.look(key)
-      end
+      local main, rest = look(i)
       if not main then return nil, rest end
       mains[key], rests[key] = main, rest
     end

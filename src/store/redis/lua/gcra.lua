@@ -5,29 +5,32 @@
 -- +-(2^53-1), and `burst` intervals are less than 2^52 microseconds, so that every product is exact in doubles.
 
 local PARTS = 1048576
+local CLOCK_STEP_US = 5000000
 
 local function later(us, parts, than_us, than_parts)
   return us > than_us or (us == than_us and parts > than_parts)
 end
 
--- Whether the hit is over, and the TAT after it, at most a full bucket ahead of now. A refused hit changes nothing; a
--- negative cost gives back until the bucket is full.
+-- Whether the hit is over, and the TAT after it. A refused hit takes nothing, but a TAT that is further ahead than a full
+-- bucket and a step of the clock is moved back; a negative cost gives back until the bucket is full.
 local function decide(tat_us, tat_parts, cost, interval_us, interval_parts, burst, now_us)
   local ahead_us, ahead_parts = tat_us - now_us, tat_parts
   if ahead_us < 0 then ahead_us, ahead_parts = 0, 0 end
-  local spare_parts = burst * interval_parts
-  local spare_us = burst * interval_us + math.floor(spare_parts / PARTS)
-  spare_parts = spare_parts % PARTS
-  if later(ahead_us, ahead_parts, spare_us, spare_parts) then ahead_us, ahead_parts = spare_us, spare_parts end
+  local full_parts = burst * interval_parts
+  local full_us = burst * interval_us + math.floor(full_parts / PARTS)
+  full_parts = full_parts % PARTS
+  if later(ahead_us, ahead_parts, full_us + (cost < 0 and 0 or CLOCK_STEP_US), full_parts) then
+    ahead_us, ahead_parts = full_us, full_parts
+  end
   if cost > burst then return true, now_us + ahead_us, ahead_parts end
 
   local moves = math.max(cost, -burst)
-  local after_parts = ahead_parts + moves * interval_parts
-  local after_us = ahead_us + moves * interval_us + math.floor(after_parts / PARTS)
-  after_parts = after_parts - math.floor(after_parts / PARTS) * PARTS
-  if later(after_us, after_parts, spare_us, spare_parts) then return true, now_us + ahead_us, ahead_parts end
-  if after_us < 0 then after_us, after_parts = 0, 0 end
-  return false, now_us + after_us, after_parts
+  local then_parts = ahead_parts + moves * interval_parts
+  local then_us = ahead_us + moves * interval_us + math.floor(then_parts / PARTS)
+  then_parts = then_parts - math.floor(then_parts / PARTS) * PARTS
+  if cost > 0 and later(then_us, then_parts, full_us, full_parts) then return true, now_us + ahead_us, ahead_parts end
+  if then_us < 0 then then_us, then_parts = 0, 0 end
+  return false, now_us + then_us, then_parts
 end
 
 -- The text that is stored: microseconds, a colon, parts. Lua itself writes 14 digits, which are too few for a time.
