@@ -2,7 +2,7 @@ import { type Counter, countsRefused, EMPTY, step } from '../core/algorithm/algo
 import { usedAfter } from '../core/algorithm/fixed-window.ts';
 import type { Hit, Reading } from '../core/decision.ts';
 import { type Fate, fatesOf, oversOf, readingOf } from '../core/fate.ts';
-import { isBucket } from '../core/limit.ts';
+import { isBucket, type Limit } from '../core/limit.ts';
 import type { Charge, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 import { CounterTable, NONE } from './counter-table.ts';
@@ -123,14 +123,13 @@ export function memoryStore({ maxKeys = DEFAULT_MAX_KEYS }: MemoryStoreOptions =
 /** When nobody needs the counter any more: a sliding window's weighs until the next one ends. */
 function endOf({ limit, windowSeconds, windowEndUs }: Hit, main: number): Micros {
   if (limit.algorithm === 'sliding_window') return windowEndUs + windowSeconds * 1_000_000;
-  return isBucket(limit.algorithm)
-    ? endOfBucket(main, (limit.capacity / limit.requestsPerUnit) * windowSeconds)
-    : windowEndUs;
+  return isBucket(limit.algorithm) ? endOfBucket(limit, main) : windowEndUs;
 }
 
 /** Every bucket is full at a time of its own, but the table wants counters that end together. */
-function endOfBucket(tatUs: Micros, fillSeconds: number): Micros {
-  const wanted = (fillSeconds * 1_000_000) / BUCKET_ENDS;
-  const between = wanted <= LEAST_BETWEEN_ENDS_US ? LEAST_BETWEEN_ENDS_US : 2 ** Math.floor(Math.log2(wanted));
-  return (Math.floor(tatUs / between) + 1) * between;
+function endOfBucket({ capacity, requestsPerUnit, windowSeconds }: Limit, tatUs: Micros): Micros {
+  // Of a limit that was lowered to 0 nothing is kept that is new.
+  const wantedUs = ((capacity / Math.max(1, requestsPerUnit)) * windowSeconds * 1_000_000) / BUCKET_ENDS;
+  const betweenUs = wantedUs <= LEAST_BETWEEN_ENDS_US ? LEAST_BETWEEN_ENDS_US : 2 ** Math.floor(Math.log2(wantedUs));
+  return (Math.floor(tatUs / betweenUs) + 1) * betweenUs;
 }
