@@ -1,8 +1,8 @@
 import type { RedisProbe } from '../../store/redis/probe.ts';
 import type { ClusterTarget, HostPort, SingleTarget } from '../../store/redis/target.ts';
 import { type Range, rangesOf } from '../../store/redis/topology.ts';
+import { within } from '../../within.ts';
 import { type Finding, fail, ok } from '../finding.ts';
-import { within } from '../within.ts';
 import { info } from './info.ts';
 import type { Place } from './place.ts';
 import { reach } from './reach.ts';

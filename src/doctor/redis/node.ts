@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { ProbeError, type RedisProbe } from '../../store/redis/probe.ts';
 import type { RedisType, SingleTarget } from '../../store/redis/target.ts';
+import { TooLate, within } from '../../within.ts';
 import { type Finding, fail, warn } from '../finding.ts';
-import { TooLate, within } from '../within.ts';
 import { clockOffset } from './clock.ts';
 import { type Info, info } from './info.ts';
 import { latency } from './latency.ts';

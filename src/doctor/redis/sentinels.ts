@@ -1,7 +1,7 @@
 import { ProbeError, type RedisProbe } from '../../store/redis/probe.ts';
 import type { HostPort, SentinelTarget, SingleTarget } from '../../store/redis/target.ts';
+import { within } from '../../within.ts';
 import { type Finding, fail, ok, warn } from '../finding.ts';
-import { within } from '../within.ts';
 import type { Place } from './place.ts';
 import { reach } from './reach.ts';
 

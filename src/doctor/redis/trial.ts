@@ -1,8 +1,8 @@
 import type { Hit } from '../../core/decision.ts';
 import { StoreError } from '../../core/ports.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../store/redis/redis-store.ts';
+import { within } from '../../within.ts';
 import { type Finding, fail, ok } from '../finding.ts';
-import { within } from '../within.ts';
 import { wrong } from './reach.ts';
 
 const CONNECT_MS = 1_500;
