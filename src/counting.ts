@@ -2,6 +2,7 @@ import type { Part, Store } from './core/ports.ts';
 import { type Guard, guard } from './guard.ts';
 import type { Settings } from './settings.ts';
 import { byUnit } from './store/by-unit.ts';
+import { deadline } from './store/deadline.ts';
 import { memoryStore } from './store/memory.ts';
 import { overLimitCache } from './store/over-limit-cache.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from './store/redis/redis-store.ts';
@@ -130,7 +131,10 @@ function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Gua
     redis: () => stores.map(({ connections, stats }, i) => ({ ...stats, connections, name: REDIS_NAMES[i] as string })),
   });
   return {
-    store: perSecond === undefined ? main : byUnit({ main, perSecond }),
+    store:
+      perSecond === undefined
+        ? main
+        : deadline(byUnit({ main, perSecond }), { timeoutMs: settings.redisCommandTimeoutMs }),
     kind: 'redis',
     where: `Redis at ${main.address}${perSecond === undefined ? '' : `, for limits per second at ${perSecond.address}`}`,
     parts: stores,

@@ -379,6 +379,25 @@ describe('redis store', function () {
       expect(used(await store.take([hit('a'), hit('k0')], 'always', NOW_US))).to.deep.equal([2, 2]);
     });
 
+    it('ends a call that was collected for 900 ms of its 1000 before one that has 1700 alone', async () => {
+      const own = await ownServer();
+      const patience = { stallTimeoutMs: 60_000 };
+      const stores = [
+        await started(own.url, { ...patience, commandTimeoutMs: 1_700 }),
+        await started(own.url, { ...patience, commandTimeoutMs: 1_000, windowMs: 900 }),
+      ];
+      own.freeze();
+      const ended: number[] = [];
+      const codes = stores.map(async (store, i) => {
+        const { code } = await failure(store.take([hit('a')], 'always', NOW_US));
+        ended.push(i);
+        return code;
+      });
+      expect(await Promise.all(codes)).to.deep.equal(['timeout', 'timeout']);
+      expect(ended).to.deep.equal([1, 0]);
+      own.thaw();
+    });
+
     it('gives up a connection that owes an answer for the stall time, and dials anew', async () => {
       const own = await ownServer();
       const store = await started(own.url, { commandTimeoutMs: 20, stallTimeoutMs: 100 });

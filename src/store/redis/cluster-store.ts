@@ -2,6 +2,7 @@ import { Command } from 'ioredis';
 import { type Store, StoreError } from '../../core/ports.ts';
 import { acrossStores } from '../across-stores.ts';
 import type { BatchWatcher } from '../breaker.ts';
+import { deadline } from '../deadline.ts';
 import type { Connection } from './connection.ts';
 import { unavailable } from './failure.ts';
 import { type Destination, Lane } from './lane.ts';
@@ -54,7 +55,7 @@ class ClusterStore implements RedisStore {
   #needed: ReadonlySet<Node | undefined> = new Set([undefined]);
   /** One store for each slot, so that hits of one slot are charged by one script, and others across scripts. */
   readonly #slots: Store[] = [];
-  readonly #across = acrossStores({ route: ({ key }) => this.#slotStore(slotOf(key)) });
+  readonly #across: Store;
   #watcher: BatchWatcher | null = null;
   #complete = false;
   #everAnswered = false;
@@ -68,6 +69,8 @@ class ClusterStore implements RedisStore {
     this.address = address;
     this.#target = target;
     this.#options = { ...options, connectTimeoutMs: Math.min(options.connectTimeoutMs, MOST_DIAL_MS) };
+    const across = acrossStores({ route: ({ key }) => this.#slotStore(slotOf(key)) });
+    this.#across = deadline(across, { timeoutMs: options.commandTimeoutMs });
     // Files that can't be read are told at once, and not first by a dial.
     this.#seed();
   }

@@ -1,6 +1,7 @@
 import { Command } from 'ioredis';
 import type { Hit, Reading } from '../../core/decision.ts';
 import { type Caller, type Charge, type Store, StoreError, type StoreErrorCode } from '../../core/ports.ts';
+import { TooLate, within } from '../../within.ts';
 import type { Batching, BatchWatcher } from '../breaker.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import type { Connection } from './connection.ts';
@@ -20,6 +21,7 @@ export interface RedisStoreStats {
 }
 
 export interface LaneOptions extends BatchOptions {
+  /** From the first hit of a batch to its answer. */
   readonly commandTimeoutMs: number;
   readonly maxBatchHits: number;
   readonly maxBatchesInFlight: number;
@@ -71,6 +73,7 @@ export class Lane implements Store, Batching {
   readonly #stats: RedisStoreStats;
   #open: Map<number, Batch> | null = null;
   #openHits = 0;
+  #openedAtMs = 0;
   #inFlight = 0;
   #everAnswered = false;
   #watcher: BatchWatcher | null = null;
@@ -118,6 +121,7 @@ export class Lane implements Store, Batching {
     if (this.#open !== null) return this.#open;
     this.#open = new Map();
     this.#openHits = 0;
+    this.#openedAtMs = performance.now();
     if (this.#options.windowMs > 0) setTimeout(this.flush, this.#options.windowMs);
     else setImmediate(this.flush);
     return this.#open;
@@ -221,6 +225,9 @@ export class Lane implements Store, Batching {
   }
 
   #expireLater(batches: readonly Batch[], ended: (error: StoreError) => void): NodeJS.Timeout {
+    const { commandTimeoutMs, windowMs } = this.#options;
+    // What they waited beyond the window was a stall of our own, for which Redis shall not have less time.
+    const collectedMs = Math.min(windowMs, performance.now() - this.#openedAtMs);
     return setTimeout(() => {
       // After a stall of our own the answer may wait in the socket, which is read before setImmediate runs.
       setImmediate(() => {
@@ -230,21 +237,15 @@ export class Lane implements Store, Batching {
         for (const batch of waiting) batch.fail(error);
         ended(error);
       });
-    }, this.#options.commandTimeoutMs);
+    }, commandTimeoutMs - collectedMs);
   }
 
   /** Rejects with StoreError when there is no answer within the command timeout. */
   async ask(connection: Connection, command: Command): Promise<unknown> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => setImmediate(() => reject(late())), this.#options.commandTimeoutMs);
-    });
     try {
-      return await Promise.race([connection.send(command).then(this.#heard), tooLate]);
+      return await within(this.#options.commandTimeoutMs, connection.send(command).then(this.#heard));
     } catch (error) {
-      throw this.failure(storeError(error));
-    } finally {
-      clearTimeout(timer);
+      throw this.failure(error instanceof TooLate ? late() : storeError(error));
     }
   }
 

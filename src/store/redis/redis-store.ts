@@ -23,7 +23,7 @@ const STALL_TIMEOUTS = 5;
 const LEAST_STALL_MS = 500;
 
 export interface RedisStoreOptions extends RedisTargetOptions, Partial<RedisClientOptions>, Partial<BatchOptions> {
-  /** How long Redis may take to answer. A hit that timed out may still be counted, once. */
+  /** How long a call may wait, all its round trips together. A hit that timed out may still be counted, once. */
   readonly commandTimeoutMs?: number;
   /** Connections to each server, used in turn by batches. */
   readonly poolSize?: number;
