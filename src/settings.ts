@@ -231,7 +231,7 @@ export const SETTINGS = {
       'number',
       '128',
       atLeastOne,
-      'Batches that Redis has not answered; beyond it calls are RESOURCE_EXHAUSTED.',
+      'Batches that Redis has not answered; beyond it calls are RESOURCE_EXHAUSTED, or fail once one of them is late.',
     ),
     perSecond: bool(
       'REDIS_PERSECOND',

@@ -365,14 +365,14 @@ describe('redis store', function () {
   });
 
   describe('when Redis stands still', () => {
-    it('fails the calls that wait as timeout, the rest as busy or unavailable, and is right again afterwards', async () => {
+    it('fails the calls that wait as timeout, the rest as unavailable, not busy, and is right again afterwards', async () => {
       const own = await ownServer();
       const store = await started(own.url, { commandTimeoutMs: 50, maxBatchesInFlight: 4, stallTimeoutMs: 60_000 });
       await store.take([hit('a')], 'always', NOW_US);
       own.freeze();
       const codes: string[] = [];
       for (let i = 0; i < 6; i++) codes.push((await failure(store.take([hit(`k${i}`)], 'always', NOW_US))).code);
-      expect(codes).to.deep.equal(['timeout', 'timeout', 'timeout', 'timeout', 'busy', 'busy']);
+      expect(codes).to.deep.equal(['timeout', 'timeout', 'timeout', 'timeout', 'unavailable', 'unavailable']);
       expect(store.stats.inFlight).to.equal(4);
       own.thaw();
       await eventually('the late answers', () => store.stats.inFlight === 0);

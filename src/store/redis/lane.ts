@@ -75,6 +75,8 @@ export class Lane implements Store, Batching {
   #openHits = 0;
   #openedAtMs = 0;
   #inFlight = 0;
+  /** Of these, those whose time is over. */
+  #overdue = 0;
   #everAnswered = false;
   #watcher: BatchWatcher | null = null;
   #onIdle: (() => void) | null = null;
@@ -103,10 +105,16 @@ export class Lane implements Store, Batching {
     if (!this.#server.anyReady) return Promise.reject(this.failure(this.#server.loss));
     if (this.#open !== null && this.#openHits + hits.length > maxBatchHits) this.flush();
     if (this.#open === null && this.#inFlight >= maxBatchesInFlight) {
-      return Promise.reject(this.failure(new StoreError('busy', `${this.#inFlight} batches wait for Redis already`)));
+      return Promise.reject(this.failure(this.#full()));
     }
     return this.#collect(hits, charge, caller);
   };
+
+  /** Too much work for a Redis that answers is our own trouble; when it does not, it has failed. */
+  #full(): StoreError {
+    if (this.#overdue > 0) return new StoreError('unavailable', 'Redis does not answer');
+    return new StoreError('busy', `${this.#inFlight} batches wait for Redis already`);
+  }
 
   #collect(hits: readonly Hit[], charge: Charge, caller: Caller | undefined): Promise<readonly Reading[]> {
     const open = this.#opened();
@@ -148,7 +156,12 @@ export class Lane implements Store, Batching {
     stats.inFlight++;
     this.#inFlight++;
     const ended = this.#ending(hits);
-    const timer = this.#expireLater(batches, ended);
+    let overdue = 0;
+    const timer = this.#expireLater(batches, (error) => {
+      overdue = 1;
+      this.#overdue++;
+      ended(error);
+    });
     let left = batches.length;
     let failure: StoreError | null = null;
     const answered = (error: StoreError | null): void => {
@@ -158,6 +171,7 @@ export class Lane implements Store, Batching {
       clearTimeout(timer);
       stats.inFlight--;
       this.#inFlight--;
+      this.#overdue -= overdue;
       this.#tellIdle();
     };
     const connection = this.#server.pick();

@@ -31,7 +31,7 @@ export interface RedisStoreOptions extends RedisTargetOptions, Partial<RedisClie
   readonly windowMs?: number;
   /** Hits in one write. One request with more of them is a write of its own. */
   readonly maxBatchHits?: number;
-  /** Writes that one server has not answered; beyond it take() rejects with `busy`. */
+  /** Writes that one server has not answered; beyond it take() rejects with `busy`, or `unavailable` when one is late. */
   readonly maxBatchesInFlight?: number;
   /** How long stop() waits for what is in flight. */
   readonly stopTimeoutMs?: number;
