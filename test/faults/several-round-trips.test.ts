@@ -6,7 +6,7 @@ import { log } from '../../src/telemetry/log.ts';
 import { metrics } from '../../src/telemetry/metrics.ts';
 import { hit, NOW_US } from '../contract/hit.ts';
 import { eventually } from '../support/eventually.ts';
-import { type FaultProxy, faultProxy } from '../support/fault-proxy.ts';
+import { type FaultProxy, faultProxy, late } from '../support/fault-proxy.ts';
 import { needsRedis, ownRedis } from '../support/redis.ts';
 import { ownCluster } from '../support/redis-cluster.ts';
 
@@ -78,10 +78,7 @@ for (const [what, make] of [
       }
       ({ store } = counted);
       await eventually('both hits to be counted', () => store.take(HITS, 'only_if_admitted', NOW_US).then(() => true));
-      for (const way of world.ways) {
-        const { fault } = way;
-        way.fault = (piece, to) => void setTimeout(() => (fault ? fault(piece, to) : to.hand(piece)), LATE_MS);
-      }
+      for (const way of world.ways) way.fault = late(LATE_MS, way.fault ?? undefined);
     });
     after(async () => {
       for (const close of opened) await close();
