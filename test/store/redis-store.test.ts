@@ -2,6 +2,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect } from 'chai';
 import type { Reading } from '../../src/core/decision.ts';
 import { StoreError } from '../../src/core/ports.ts';
+import { PartlyCountedError } from '../../src/store/partly-counted.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../src/store/redis/redis-store.ts';
 import { hit, NOW_US, used } from '../contract/hit.ts';
 import { eventually } from '../support/eventually.ts';
@@ -254,11 +255,17 @@ describe('redis store', function () {
             store.take([hit('ok'), hit('bad', { cost }), hit('after')], 'always', NOW_US),
             store.take([hit('other')], 'always', NOW_US),
           ]);
-          expect((bad as PromiseRejectedResult).reason).to.include({ name: 'StoreError', code: 'script' });
-          expect((bad as PromiseRejectedResult).reason.message).to.not.contain('bad');
+          const { reason } = bad as PromiseRejectedResult;
+          expect(reason).to.include({ name: 'StoreError', code: 'counter' });
+          expect(reason.message).to.not.contain('bad');
+          const told = [...(reason as PartlyCountedError).counted];
+          expect(told.map(([{ key }, reading]) => [key, ...used([reading])])).to.deep.equal([
+            ['ok', 1],
+            ['after', 1],
+          ]);
           expect(used((good as PromiseFulfilledResult<readonly Reading[]>).value)).to.deep.equal([1]);
           expect(await server.client.mget('ok', 'after', 'other')).to.deep.equal(['1', '1', '1']);
-          expect(store.stats.errors.script).to.equal(1);
+          expect(store.stats.errors).to.include({ counter: 1, script: 0 });
         });
       }
     }
@@ -271,11 +278,18 @@ describe('redis store', function () {
           store.take([hit('ok'), hit('bad'), hit('after')], charge, NOW_US),
           store.take([hit('other'), hit('another')], charge, NOW_US),
         ]);
-        expect((bad as PromiseRejectedResult).reason).to.include({ name: 'StoreError', code: 'script' });
+        expect((bad as PromiseRejectedResult).reason).to.include({ name: 'StoreError', code: 'counter' });
+        expect((bad as PromiseRejectedResult).reason).to.not.be.instanceOf(PartlyCountedError);
         expect(used((good as PromiseFulfilledResult<readonly Reading[]>).value)).to.deep.equal([1, 1]);
         expect(await server.client.mget('ok', 'after', 'other')).to.deep.equal([null, null, '1']);
       });
     }
+  });
+
+  it('is not taken for a Redis that does not count when its own key holds something else', async () => {
+    const store = await started(server.url);
+    await server.client.rpush('asked', 'x');
+    await store.countsNow('asked');
   });
 
   it('sends the bytes of a key as they came', async () => {

@@ -3,6 +3,7 @@ import type { Hit, Reading } from '../../core/decision.ts';
 import { type Caller, type Charge, type Store, StoreError, type StoreErrorCode } from '../../core/ports.ts';
 import { TooLate, within } from '../../within.ts';
 import type { Batching, BatchWatcher } from '../breaker.ts';
+import { PartlyCountedError } from '../partly-counted.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { forbidsKey, isReplica, storeError } from './failure.ts';
@@ -36,7 +37,7 @@ export interface Server {
   /** The next in turn; null when none is ready. */
   pick(): Connection | null;
   readonly loss: StoreError;
-  /** Hits of one script call must share it. */
+  /** Hits of one script call must share it; those of one request do. */
   slotOf(key: string): number;
   /** Where to send again what `from` refused without running it; null when there is no such place. */
   follow?(error: Error, from: Connection): Promise<Destination | null>;
@@ -119,10 +120,9 @@ export class Lane implements Store, Batching {
   #collect(hits: readonly Hit[], charge: Charge, caller: Caller | undefined): Promise<readonly Reading[]> {
     const open = this.#opened();
     this.#openHits += hits.length;
-    const slots = hits.map(({ key }) => this.#server.slotOf(key));
-    const first = slots[0] as number;
-    if (slots.every((slot) => slot === first)) return batchOf(open, first).add(hits, charge, caller);
-    return takeApart(hits, slots, (part, slot) => batchOf(open, slot).add(part, charge, caller));
+    const batch = batchOf(open, this.#server.slotOf((hits[0] as Hit).key));
+    if (charge !== 'always' || hits.length === 1) return batch.add(hits, charge, caller);
+    return eachAlone(hits, (hit) => batch.add([hit], charge, caller));
   }
 
   #opened(): Map<number, Batch> {
@@ -190,7 +190,7 @@ export class Lane implements Store, Batching {
       this.#everAnswered = true;
       for (const error of failures) this.failure(error);
       if (failures.some(isReplica)) connection.drop();
-      answered(failures.find(({ code }) => code !== 'script') ?? null);
+      answered(failures.find(({ code }) => code !== 'counter') ?? null);
     } catch (thrown) {
       const error = storeError(thrown);
       if (isReplica(error)) connection?.drop();
@@ -287,7 +287,7 @@ export class Lane implements Store, Batching {
       // Who is told that we are not ready sends no calls, and so nobody else would look for the new master.
       if (isReplica(error)) connection.drop();
       // Calls may have other keys than this one; that the script may run is known.
-      if (!forbidsKey(error)) throw this.failure(error);
+      if (error.code !== 'counter' && !forbidsKey(error)) throw this.failure(error);
     } finally {
       clearTimeout(timer);
     }
@@ -323,25 +323,17 @@ export class Lane implements Store, Batching {
   }
 }
 
-/** Takes the hits of each place together, and puts the readings in the order of the hits. */
-export async function takeApart<Place>(
-  hits: readonly Hit[],
-  places: readonly Place[],
-  take: (part: readonly Hit[], place: Place) => Promise<readonly Reading[]>,
-): Promise<readonly Reading[]> {
-  const readings: Reading[] = new Array(hits.length);
-  const parts = [...new Set(places)].map(async (place) => {
-    const own = hits.flatMap((_, i) => (places[i] === place ? [i] : []));
-    const part = await take(
-      own.map((i) => hits[i] as Hit),
-      place,
-    );
-    own.forEach((at, i) => {
-      readings[at] = part[i] as Reading;
-    });
+/** Hits that don't depend on each other: what was counted is told even when a sibling was not. */
+async function eachAlone(hits: readonly Hit[], take: (hit: Hit) => Promise<readonly Reading[]>) {
+  const results = await Promise.allSettled(hits.map(take));
+  const readings = results.map((result) => (result.status === 'fulfilled' ? (result.value[0] as Reading) : null));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed === undefined) return readings as readonly Reading[];
+  const counted = new Map<Hit, Reading>();
+  readings.forEach((reading, i) => {
+    if (reading !== null) counted.set(hits[i] as Hit, reading);
   });
-  await Promise.all(parts);
-  return readings;
+  throw counted.size === 0 ? failed.reason : new PartlyCountedError(failed.reason, counted);
 }
 
 function batchOf(open: Map<number, Batch>, slot: number): Batch {

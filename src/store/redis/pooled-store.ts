@@ -170,6 +170,6 @@ export function redisStats(): RedisStoreStats {
     inFlight: 0,
     connects: 0,
     reconnects: 0,
-    errors: { timeout: 0, unavailable: 0, busy: 0, script: 0 },
+    errors: { timeout: 0, unavailable: 0, busy: 0, script: 0, counter: 0 },
   };
 }
