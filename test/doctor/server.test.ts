@@ -98,6 +98,7 @@ describe('a failed dial', () => {
         withTls: 'set REDIS_TLS=true',
         withoutTls: 'set REDIS_TLS=false',
       },
+      aclLine: '',
       connectTimeoutMs: 3_000,
       bare: { far: code === 'ETIMEDOUT' ? 'no answer' : 'open', greeting: '' },
     }).says;

@@ -13,6 +13,8 @@ export interface Dialled {
   /** TLS was tried. */
   readonly tls: boolean;
   readonly by: SetBy;
+  /** What gives its user all rights that counting takes. */
+  readonly aclLine: string;
   readonly connectTimeoutMs: number;
   readonly bare: Bare;
 }
@@ -29,7 +31,8 @@ export function unreachable(error: ProbeError, dialled: Dialled): Finding {
 }
 
 /** By what Redis said. */
-function refused(text: string, { target, by }: Dialled): Words {
+function refused(text: string, dialled: Dialled): Words {
+  const { target, by } = dialled;
   const word = /^(\w*)/.exec(text)?.[1] ?? '';
   switch (word) {
     case 'NOAUTH':
@@ -47,7 +50,12 @@ function refused(text: string, { target, by }: Dialled): Words {
         'give Redis a password or a bind',
       ];
     case 'NOPERM':
-      return ['noperm', 'lets this user log in and do nothing more', 'write the ACL of the user anew'];
+      // All else that a login takes needs no right.
+      return [
+        'noperm',
+        `lets this user log in, but not select database ${target.db}`,
+        `tell Redis: ${dialled.aclLine}`,
+      ];
     default:
   }
   if (text.includes('max number of clients')) {

@@ -6,6 +6,7 @@ import { type Finding, fail, ok } from '../finding.ts';
 import { unreachable } from './failure.ts';
 import { ms } from './latency.ts';
 import type { Place } from './place.ts';
+import { aclLine } from './rights.ts';
 import { type Hop, setBy } from './set-by.ts';
 
 /** However patient the service is. */
@@ -35,11 +36,18 @@ export async function reach(place: Place, target: SingleTarget, who: string, hop
     const says = `${who} answers: connected and logged in within ${ms(probe.tookMs)}`;
     return { probe, finding: ok(`${room}.reached`, says) };
   } catch (error) {
-    const tls = target.tls || options.tls === true;
-    const bare = await bareConnection(target.address);
-    const by = setBy(place, hop, target);
-    const finding = unreachable(error as ProbeError, { room, who, target, tls, by, connectTimeoutMs, bare });
-    return { probe: null, finding };
+    const { username, db } = target;
+    const dialled = {
+      room,
+      who,
+      target,
+      tls: target.tls || options.tls === true,
+      by: setBy(place, hop, target),
+      aclLine: aclLine({ username, db, prefix: place.prefix, cluster: false }, { keys: true }),
+      connectTimeoutMs,
+      bare: await bareConnection(target.address),
+    };
+    return { probe: null, finding: unreachable(error as ProbeError, dialled) };
   }
 }
 
