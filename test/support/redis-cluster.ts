@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { Cluster } from 'ioredis';
 import { eventually } from './eventually.ts';
-import { type OwnRedis, ownRedis } from './redis.ts';
+import { type OwnRedis, type OwnRedisOptions, ownRedis } from './redis.ts';
 
 /** 3 masters and 3 replicas of the tests. */
 export interface OwnCluster {
@@ -19,7 +19,8 @@ export interface OwnCluster {
 
 const NODES = 6;
 
-export async function ownCluster(): Promise<OwnCluster> {
+/** `program`: as of `ownRedis`. */
+export async function ownCluster({ program }: Pick<OwnRedisOptions, 'program'> = {}): Promise<OwnCluster> {
   const args = [
     '--cluster-enabled',
     'yes',
@@ -31,7 +32,9 @@ export async function ownCluster(): Promise<OwnCluster> {
     // A replica that has never been in step is not elected.
     ['--repl-diskless-sync-delay', '0'],
   );
-  const nodes = await Promise.all(Array.from({ length: NODES }, () => ownRedis({ args })));
+  const nodes = await Promise.all(
+    Array.from({ length: NODES }, () => ownRedis({ args, ...(program === undefined ? {} : { program }) })),
+  );
   const addresses = nodes.map(({ url }) => url);
   const create = ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'];
   const made = spawnSync('redis-cli', create, { encoding: 'utf8', timeout: 20_000 });

@@ -33,6 +33,8 @@ export interface OwnRedisOptions {
   readonly args?: readonly string[];
   /** Taken from `freePort` when absent. */
   readonly port?: number;
+  /** Default: the redis-server on the PATH. */
+  readonly program?: string;
   /** For the client above, when the server asks for it. */
   readonly password?: string;
 }
@@ -49,7 +51,7 @@ export function needsRedis(context: Mocha.Context): void {
 }
 
 export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis> {
-  const { args = [], port = await freePort(), password } = options;
+  const { args = [], port = await freePort(), program = 'redis-server', password } = options;
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-redis-'));
   const socketPath = path.join(directory, 'redis.sock');
   const command = [
@@ -71,7 +73,7 @@ export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis>
   let server: OwnProcess;
 
   async function start(): Promise<void> {
-    server = await ownProcess({ name: 'redis-server', command: 'redis-server', args: command });
+    server = await ownProcess({ name: 'redis-server', command: program, args: command });
     await eventually('redis-server to accept connections', () => {
       if (!server.running()) throw new Error(server.output());
       return server.output().includes('Ready to accept connections');
