@@ -151,12 +151,16 @@ function observedStore(place: RedisStoreOptions, metrics: Metrics, log: Log): Re
   const store: RedisStore = redisStore({
     ...place,
     onBatch: (hits, tookUs) => metrics.storeAnswered(tookUs, hits),
-    onConnected: () => log.logger.info('Redis is there: %s', store.address),
-    onDisconnected: (cause) => {
-      const what = store.connected ? 'a connection to Redis was lost' : 'Redis is not there';
-      log.trouble(`redis ${store.address}`, `${what}: ${store.address}`, {
-        cause: cause?.message ?? 'connection closed',
-      });
+    onConnected: () => {
+      // What happened before is told before.
+      log.flush();
+      log.logger.info('Redis is there: %s', store.address);
+    },
+    onDisconnected: (cause, { server, wasReady }) => {
+      const one = wasReady ? 'a connection to Redis was lost' : 'a connection to Redis could not be made';
+      const where = server ?? store.address;
+      const what = `${store.connected ? one : 'Redis is not there'}: ${where}`;
+      log.trouble(`redis ${where}`, what, { cause: cause?.message ?? 'connection closed' });
     },
   });
   return store;

@@ -41,7 +41,15 @@ export interface RedisStoreOptions extends RedisTargetOptions, Partial<RedisClie
   readonly onBatch?: (hits: number, tookUs: number, error: StoreError | null) => void;
   readonly onConnected?: () => void;
   /** A connection was lost or a dial failed. `cause` holds no password and no key; it may hold the address. */
-  readonly onDisconnected?: (cause: Error | undefined) => void;
+  readonly onDisconnected?: (cause: Error | undefined, loss: Loss) => void;
+}
+
+/** A connection that is not there. */
+export interface Loss {
+  /** `host:port` or a path, for logs; null when no sentinel has said where the master is. */
+  readonly server: string | null;
+  /** It was lost; else it never was there. */
+  readonly wasReady: boolean;
 }
 
 /** The options with all that has a default. */
