@@ -31,7 +31,13 @@ class PooledStore implements RedisStore {
       options.onConnected?.();
     });
     this.#watch =
-      target.type === 'sentinel' ? new SentinelWatch(target, options, (address) => this.#pool.leave(address)) : null;
+      target.type === 'sentinel'
+        ? new SentinelWatch(target, {
+            ...options,
+            leave: (address) => this.#pool.leave(address),
+            onUnheard: (server, cause) => options.onDisconnected?.(cause, { server, wasReady: false }),
+          })
+        : null;
     this.#lane = new Lane(this.#pool, options, this.stats);
     this.#guarded = options.guard?.(this.#lane) ?? this.#lane;
   }
