@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Finding } from '../../src/doctor/finding.ts';
-import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
-import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
+import { type OneSentinel, oneSentinel } from '../support/redis-sentinel.ts';
 import { type Diagnosis, diagnosis, type Ground, ground } from './asking.ts';
 
 const PASSWORD = 'open-sesame-7431';
@@ -138,23 +137,18 @@ describe('the settings that weir doctor names', () => {
   });
 
   describe('behind a sentinel', () => {
-    let sentinel: OwnProcess;
-    let port: number;
+    let sentinel: OneSentinel;
 
     before(async () => {
-      port = await freePort();
-      const lines = [`port ${port}`, 'bind 127.0.0.1', `requirepass ${PASSWORD}`];
       const masters = { there: locked.port, away: nowhere.split(':')[1] };
-      for (const [name, at] of Object.entries(masters)) lines.push(`sentinel monitor ${name} 127.0.0.1 ${at} 1`);
-      const conf = await file('sentinel.conf', `${lines.join('\n')}\n`);
-      sentinel = await ownProcess({ name: 'sentinel', command: 'redis-server', args: [conf, '--sentinel'] });
-      await eventually('the sentinel to monitor', () => sentinel.output().includes('+monitor master away'));
+      const lines = Object.entries(masters).map(([name, at]) => `sentinel monitor ${name} 127.0.0.1 ${at} 1`);
+      sentinel = await oneSentinel({ password: PASSWORD, lines });
     });
 
     after(() => sentinel?.stop());
 
     const behind = (env: NodeJS.ProcessEnv, master = 'there'): Promise<Diagnosis> =>
-      main({ REDIS_TYPE: 'sentinel', REDIS_URL: `${master},127.0.0.1:${port}`, ...env });
+      main({ REDIS_TYPE: 'sentinel', REDIS_URL: `${master},${sentinel.url}`, ...env });
 
     it('are REDIS_SENTINEL_AUTH for its own password, and nothing is said of the master', async () => {
       const found = await behind({ REDIS_AUTH: PASSWORD });
@@ -169,7 +163,7 @@ describe('the settings that weir doctor names', () => {
     });
 
     it('are REDIS_AUTH for the password of the master, as the login in REDIS_URL is that of the sentinels', async () => {
-      const { name, todo } = trouble(await behind({ REDIS_URL: `there,redis://:${PASSWORD}@127.0.0.1:${port}` }));
+      const { name, todo } = trouble(await behind({ REDIS_URL: `there,redis://:${PASSWORD}@${sentinel.url}` }));
       expect([name, todo]).to.deep.equal(['store.noauth', 'write password or user:password into REDIS_AUTH']);
     });
 
