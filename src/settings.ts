@@ -217,7 +217,7 @@ export const SETTINGS = {
     redisPipelineWindowMs: duration(
       'REDIS_PIPELINE_WINDOW',
       '0',
-      'Collect hits for that long, in whole milliseconds; 0 is one turn of the event loop.',
+      'Collect hits for that long, in whole milliseconds; 0 is one turn of the event loop. Shorter than REDIS_COMMAND_TIMEOUT.',
     ),
     redisConnectTimeoutMs: duration(
       'REDIS_TIMEOUT',
@@ -229,7 +229,7 @@ export const SETTINGS = {
       'duration',
       '100ms',
       atLeastOneMs,
-      'How long an answer may take; then the call fails.',
+      'How long a call may wait for Redis, the pipeline window and all round trips together; then it fails.',
     ),
     redisMaxBatchHits: setting(
       'REDIS_MAX_BATCH_HITS',
@@ -243,7 +243,7 @@ export const SETTINGS = {
       'number',
       '128',
       atLeastOne,
-      'Batches that Redis has not answered; beyond it calls are RESOURCE_EXHAUSTED.',
+      'Batches that Redis has not answered; beyond it calls are RESOURCE_EXHAUSTED, or fail once one of them is late.',
     ),
     perSecond: bool(
       'REDIS_PERSECOND',
@@ -439,12 +439,20 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
   for (const [name, { asks, why }] of Object.entries(NOT_YET)) {
     if (env[name] && asks(env[name])) wrong.push(`${name}: ${why}`);
   }
+  wrong.push(...misfits(values as Partial<Settings>));
   if (wrong.length > 0) throw new SettingsError(wrong);
   return {
     settings: Object.freeze(values) as unknown as Settings,
     sources: sources as Record<keyof Table, SettingSource>,
     ignored: WITHOUT_EFFECT.filter((name) => env[name] !== undefined && env[name] !== ''),
   };
+}
+
+/** Settings that are right one by one, and not together. */
+function misfits({ redisCommandTimeoutMs: timeoutMs = Number.POSITIVE_INFINITY, ...values }: Partial<Settings>) {
+  return (['redisPipelineWindowMs', 'perSecondPipelineWindowMs'] as const)
+    .filter((name) => Math.ceil(values[name] ?? 0) >= timeoutMs)
+    .map((name) => `${SETTINGS[name].env}: must be shorter than REDIS_COMMAND_TIMEOUT, of which it takes its part`);
 }
 
 interface Flags {

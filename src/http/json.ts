@@ -1,6 +1,6 @@
 import type { Decision, Verdict } from '../core/decision.ts';
 import type { Limit } from '../core/limit.ts';
-import { NoRulesError, StoreError } from '../core/ports.ts';
+import { CallerGoneError, NoRulesError, StoreError } from '../core/ports.ts';
 import { type Projection, wholeSeconds } from '../core/projection.ts';
 import { type CheckRequest, type RequestBounds, RequestError } from '../core/request.ts';
 import type { Limiter } from '../limiter.ts';
@@ -34,9 +34,9 @@ export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHand
     }
   }
 
-  return async ({ body }) => {
+  return async ({ body, caller }) => {
     try {
-      const decision = await limiter.decide(read(body));
+      const decision = await limiter.decide(read(body), caller);
       const response = responseJson(decision, project(decision));
       return { status: STATUS[decision.outcome], contentType: JSON_TYPE, body: JSON.stringify(response) };
     } catch (error) {
@@ -47,8 +47,9 @@ export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHand
   };
 }
 
+/** Nobody reads what is said to a caller who has gone. */
 function isRefusal(error: unknown): boolean {
-  return [JsonError, RequestError, NoRulesError, StoreError].some((kind) => error instanceof kind);
+  return [JsonError, RequestError, NoRulesError, StoreError, CallerGoneError].some((kind) => error instanceof kind);
 }
 
 function utf8(body: Uint8Array): string {

@@ -1,4 +1,4 @@
-import type { LoadReport, Observer, Part, Problem, RulesDocument } from '../core/ports.ts';
+import type { Observer, Part, Problem, RulesDocument } from '../core/ports.ts';
 import type { Ruleset } from '../core/ruleset.ts';
 import { type Compilation, compilation } from './compilation.ts';
 import { type Compiled, compile } from './compile.ts';
@@ -32,9 +32,6 @@ const MAX_DIRECT_LENGTH = 16 * 1024;
 export interface RulesLoader extends Part {
   /** The newest valid set; null until there was one. */
   current(): Ruleset | null;
-  /** What is wrong with the newest set; empty when it is the one that is live. */
-  problems(): readonly Problem[];
-  counts(): { readonly good: number; readonly bad: number };
 }
 
 /**
@@ -47,24 +44,10 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
   let ruleset: Ruleset | null = null;
   let live: readonly RulesDocument[] | null = null;
   let newest: readonly RulesDocument[] | null = null;
-  let problems: readonly Problem[] = [];
-  let good = 0;
-  let bad = 0;
   /** Large documents that were not judged yet. */
   let wanted: readonly RulesDocument[] | null = null;
   let thread: Compilation | null = null;
   let read: Promise<void> = Promise.resolve();
-
-  function report(loaded: LoadReport): void {
-    if (loaded.ok) {
-      good++;
-      problems = [];
-    } else {
-      bad++;
-      problems = loaded.problems;
-    }
-    observer.rulesLoaded(loaded);
-  }
 
   function load(documents: readonly RulesDocument[]): void {
     if (newest !== null && same(documents, newest)) return;
@@ -101,7 +84,7 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
       ruleset = loaded.ruleset;
       live = documents;
     }
-    report({ ...loaded, files: documents.length });
+    observer.rulesLoaded({ ...loaded, files: documents.length });
   }
 
   function compileOptions() {
@@ -117,14 +100,12 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
   return {
     name: 'rules',
     current: () => ruleset,
-    problems: () => problems,
-    counts: () => ({ good, bad }),
     async start() {
       source.onDocuments = load;
       source.onUnreadable = (found) => {
         newest = null;
         void dropWanted();
-        report({ ok: false, problems: found, files: 0 });
+        observer.rulesLoaded({ ok: false, problems: found, files: 0 });
       };
       await source.start();
       await read;

@@ -5,6 +5,7 @@ import { type Charge, type Store, StoreError } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 import { BreakerOpenError } from './breaker.ts';
 import { memoryStore } from './memory.ts';
+import { PartlyCountedError } from './partly-counted.ts';
 
 /** Hits of one request that were answered although the store could not count them. */
 export interface Fallback {
@@ -26,7 +27,8 @@ export interface FailurePolicyOptions {
 
 /**
  * Says what a request is told when the inner store can't count: an error, or an answer that says that nobody counted.
- * One hit whose policy is `error` fails its whole request. What is `busy` is our own trouble and fails in any case.
+ * One such hit whose policy is `error` fails its whole request; those that were counted all the same are told as they
+ * are. What is `busy` is our own trouble and fails in any case.
  */
 export function failurePolicy(inner: Store, options: FailurePolicyOptions): Store {
   const { policy, localShare, maxKeys, onFallback } = options;
@@ -34,14 +36,18 @@ export function failurePolicy(inner: Store, options: FailurePolicyOptions): Stor
 
   async function fallBack(error: unknown, hits: readonly Hit[], charge: Charge, nowUs: Micros) {
     if (!(error instanceof StoreError) || error.code === 'busy') throw error;
-    const policies = hits.map((hit) => hit.onStoreFailure ?? policy);
+    const counted = error instanceof PartlyCountedError ? error.counted : NONE;
+    const lost = hits.filter((hit) => !counted.has(hit));
+    const policies = lost.map((hit) => hit.onStoreFailure ?? policy);
     if (policies.includes('error')) throw error;
     const because = error instanceof BreakerOpenError ? 'breaker_open' : 'store_down';
     for (const each of ['allow', 'deny', 'local'] as const) {
       const count = policies.filter((it) => it === each).length;
       if (count > 0) onFallback?.({ policy: each, because, hits: count, cause: error });
     }
-    return answers(hits, policies, because, charge, nowUs);
+    const assumed = await answers(lost, policies, because, charge, nowUs);
+    let next = 0;
+    return hits.map((hit) => counted.get(hit) ?? (assumed[next++] as Reading));
   }
 
   async function answers(
@@ -77,6 +83,8 @@ export function failurePolicy(inner: Store, options: FailurePolicyOptions): Stor
       inner.take(hits, charge, nowUs, caller).catch((error: unknown) => fallBack(error, hits, charge, nowUs)),
   };
 }
+
+const NONE: ReadonlyMap<Hit, Reading> = new Map();
 
 function shareOfLimit({ requestsPerUnit, capacity, ...rest }: Limit, share: number): Limit {
   const burst = Math.ceil(capacity / share);

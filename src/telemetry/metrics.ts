@@ -73,7 +73,7 @@ export function metrics(options: MetricsOptions): Metrics {
     globalShadowMode: 0,
     domainNotFound: 0,
     redisErrors: 0,
-    storeFailures: { timeout: 0, unavailable: 0, busy: 0, script: 0 },
+    storeFailures: { timeout: 0, unavailable: 0, busy: 0, script: 0, counter: 0 },
     fallbacks: new Map(),
     callersGone: 0,
     serviceErrors: 0,

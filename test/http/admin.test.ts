@@ -152,7 +152,8 @@ describe('admin port', () => {
       contentType: 'text/plain',
       metrics: () => new Promise((done) => setImmediate(() => done(`scrape ${++made}`))),
     });
-    const ask = () => handler({ method: 'GET', path: '/metrics', body: Buffer.alloc(0) });
+    const caller = { deadlineMs: null, cancelled: false };
+    const ask = () => handler({ method: 'GET', path: '/metrics', body: Buffer.alloc(0), caller });
     const replies = await Promise.all(Array.from({ length: 50 }, ask));
     expect(new Set(replies.map(({ body }) => body))).to.deep.equal(new Set(['scrape 1']));
     expect((await ask()).body).to.equal('scrape 2');

@@ -9,7 +9,8 @@ import { memoryStore } from '../../src/store/memory.ts';
 import { type RedisStore, redisStore } from '../../src/store/redis/redis-store.ts';
 import { bucketHit, HOUR_US, hit, NOW_US, slidingHit, used } from '../contract/hit.ts';
 import { eventually } from '../support/eventually.ts';
-import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
+import { type OwnRedis, ownRedis } from '../support/redis.ts';
+import { ALL_VERSIONS } from '../support/redis-versions.ts';
 import { LAW_RUNS } from './runs.ts';
 
 const edge = fc.constantFrom(MAX_HITS, MAX_HITS - 1, MAX_HITS - 2, 2 ** 52, 2 ** 52 + 1, 2 ** 32);
@@ -36,61 +37,63 @@ const oneRequest = fc.record({
   laterUs: fc.oneof(fc.constant(0), fc.nat(0.75 * HOUR_US)),
 });
 
-describe('law of parity: TypeScript and Lua count alike', function () {
-  this.timeout(60_000);
-  let server: OwnRedis;
-  let redis: RedisStore;
-  before(async function () {
-    needsRedis(this);
-    server = await ownRedis();
-    redis = redisStore({ url: server.url, commandTimeoutMs: 10_000 });
-    await redis.start();
-    await eventually('the store to be connected', () => redis.connected);
-  });
-  after(async () => {
-    await redis?.stop();
-    await server?.stop();
-  });
+for (const { name, program, needs } of ALL_VERSIONS) {
+  describe(`law of parity: TypeScript and Lua in ${name} count alike`, function () {
+    this.timeout(60_000);
+    let server: OwnRedis;
+    let redis: RedisStore;
+    before(async function () {
+      needs(this);
+      server = await ownRedis({ program });
+      redis = redisStore({ url: server.url, commandTimeoutMs: 10_000 });
+      await redis.start();
+      await eventually('the store to be connected', () => redis.connected);
+    });
+    after(async () => {
+      await redis?.stop();
+      await server?.stop();
+    });
 
-  it('gives equal readings on 1,000 random sequences of requests, one by one and in batches', async () => {
-    let run = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(oneRequest, { maxLength: 12 }), async (requests) => {
-        run++;
-        const memory = memoryStore({ maxKeys: 100 });
-        const answers = async (store: Store) => {
-          const all: Promise<readonly unknown[]>[] = [];
-          let nowUs = NOW_US;
-          for (const { hits, charge, waits, laterUs } of requests) {
-            nowUs += laterUs;
-            const asked = hitsOf(hits, run, nowUs);
-            all.push(store.take(asked, charge, nowUs).then((readings) => alike(asked, readings)));
-            if (waits) await all.at(-1);
-          }
-          return Promise.all(all);
-        };
-        expect(await answers(redis)).to.deep.equal(await answers(memory));
-      }),
-      { numRuns: LAW_RUNS },
-    );
-  });
+    it('gives equal readings on 1,000 random sequences of requests, one by one and in batches', async () => {
+      let run = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(oneRequest, { maxLength: 12 }), async (requests) => {
+          run++;
+          const memory = memoryStore({ maxKeys: 100 });
+          const answers = async (store: Store) => {
+            const all: Promise<readonly unknown[]>[] = [];
+            let nowUs = NOW_US;
+            for (const { hits, charge, waits, laterUs } of requests) {
+              nowUs += laterUs;
+              const asked = hitsOf(hits, run, nowUs);
+              all.push(store.take(asked, charge, nowUs).then((readings) => alike(asked, readings)));
+              if (waits) await all.at(-1);
+            }
+            return Promise.all(all);
+          };
+          expect(await answers(redis)).to.deep.equal(await answers(memory));
+        }),
+        { numRuns: LAW_RUNS },
+      );
+    });
 
-  it('reads what other programs stored as the arithmetic does, poison included', async () => {
-    const stored = fc.constantFrom('0', '7', '-1', '-9223372036854775808', '9223372036854775807', String(2n ** 53n));
-    let run = 0;
-    await fc.assert(
-      fc.asyncProperty(stored, cost, async (text, n) => {
-        const key = `poison_${run++}`;
-        await server.client.set(key, text, 'EX', 60);
-        const [reading] = used(await redis.take([hit(key, { cost: n })], 'always', NOW_US));
-        expect(reading).to.equal(usedAfter(Number(text), n));
-        const [again] = used(await redis.take([hit(key, { cost: 0 })], 'always', NOW_US));
-        expect(again).to.equal(reading);
-      }),
-      { numRuns: Math.ceil(LAW_RUNS / 3) },
-    );
+    it('reads what other programs stored as the arithmetic does, poison included', async () => {
+      const stored = fc.constantFrom('0', '7', '-1', '-9223372036854775808', '9223372036854775807', String(2n ** 53n));
+      let run = 0;
+      await fc.assert(
+        fc.asyncProperty(stored, cost, async (text, n) => {
+          const key = `poison_${run++}`;
+          await server.client.set(key, text, 'EX', 60);
+          const [reading] = used(await redis.take([hit(key, { cost: n })], 'always', NOW_US));
+          expect(reading).to.equal(usedAfter(Number(text), n));
+          const [again] = used(await redis.take([hit(key, { cost: 0 })], 'always', NOW_US));
+          expect(again).to.equal(reading);
+        }),
+        { numRuns: Math.ceil(LAW_RUNS / 3) },
+      );
+    });
   });
-});
+}
 
 /** Without who counted, and without what depends on the clock of a bucket's server. */
 function alike(hits: readonly Hit[], readings: readonly Reading[]): readonly unknown[] {

@@ -1,4 +1,4 @@
-import { envoyInstalled, H2LOAD, installed, REDIS } from './install.ts';
+import { envoyInstalled, H2LOAD, installed, installRedises, REDIS } from './install.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
 import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
@@ -34,6 +34,7 @@ const missing = [
   needsAny('WITHOUT_ENVOY', ['e2e']) ? envoyInstalled() : '',
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
+if (needsAny('WITHOUT_REDIS', ['unit', 'soak'])) installRedises();
 for (const advice of missing) console.error(advice);
 
 const outcomes: Outcome[] = missing.map((trouble) => ({ ...nothing('prepare'), failed: 1, trouble }));
