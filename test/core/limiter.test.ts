@@ -293,8 +293,8 @@ describe('limiter: when the store fails', () => {
     expect(hits.map(({ hit, metric }) => `${metric} ${hit.cost}`)).to.deep.equal([
       'd.user 3',
       'd.route_a 3',
-      'd.twice.hour 3',
-      'd.twice.daily 3',
+      'd.twice@hour 3',
+      'd.twice@daily 3',
     ]);
   });
 
