@@ -133,6 +133,23 @@ describe('memory store', () => {
     expect(store.size).to.equal(1);
   });
 
+  for (const charge of ['always', 'stop_when_over', 'only_if_admitted'] as const) {
+    it(`admits when it promised to, after the rate was raised from 1 an hour to 60: ${charge}`, async () => {
+      const store = memoryStore({ maxKeys: 10 });
+      const per = (requestsPerUnit: number): readonly Hit[] => [
+        { ...perMinute('b'), limit: limit({ requestsPerUnit, unit: 'hour', algorithm: 'leaky_bucket' }) },
+        hit('f'),
+      ];
+      await store.take(per(1), charge, NOW_US);
+      const [refused] = await store.take(per(60), charge, NOW_US + 1);
+      expect(refused).to.include({ charged: false, over: true, resetAfterUs: 60 * SECOND_US });
+      const [early] = await store.take(per(60), charge, NOW_US + 60 * SECOND_US);
+      expect(early).to.include({ over: true, resetAfterUs: 1 });
+      const [later] = await store.take(per(60), charge, NOW_US + 60 * SECOND_US + 1);
+      expect(later).to.include({ charged: true, used: 1 });
+    });
+  }
+
   it('keeps a bucket for as long as hits move it on', async () => {
     const store = memoryStore();
     for (let minute = 0; minute < 30; minute++) {

@@ -95,12 +95,19 @@ describe('redis store with algorithms', () => {
     expect(await told([perMinute('b')])).to.deep.equal(['10 over']);
   });
 
-  it('lets nobody wait longer than a bucket takes to fill when a clock was ahead by 10 years', async () => {
-    const aheadUs = (await serverUs()) + 10 * 31_536_000_000_000;
-    await server.client.set('{b}', `${aheadUs}:5`, 'EX', 60);
-    const [reading] = await store.take([perMinute('b')], 'always', NOW_US);
-    expect(reading).to.include({ used: 10, charged: false, over: true, resetAfterUs: 60_000_000 });
-  });
+  for (const charge of ['always', 'stop_when_over', 'only_if_admitted'] as const) {
+    it(`lets nobody wait longer than a bucket takes to fill when a clock was ahead by 10 years: ${charge}`, async () => {
+      const aheadUs = (await serverUs()) + 10 * 31_536_000_000_000;
+      await server.client.set('{b}', `${aheadUs}:5`, 'EX', 60);
+      const [look] = await store.take([{ ...perMinute('b'), cost: 0 }], charge, NOW_US);
+      expect(look).to.include({ used: 10, charged: true });
+      expect(await server.client.get('{b}')).to.equal(`${aheadUs}:5`);
+      const [reading] = await store.take([perMinute('b'), hit('f')], charge, NOW_US);
+      expect(reading).to.include({ used: 10, charged: false, over: true, resetAfterUs: 60_000_000 });
+      const [us] = (await server.client.get('{b}'))?.split(':').map(Number) ?? [];
+      expect((us as number) - (await serverUs())).to.be.within(9 * 60_000_000, 10 * 60_000_000);
+    });
+  }
 
   it('reads a negative sliding counter as 0, and one beyond every limit as over', async () => {
     await server.client.set(`{s}${NOW_US}`, '-5', 'EX', 60);
