@@ -1,4 +1,4 @@
-import { UNIT_SECONDS, type Unit } from './unit.ts';
+import { UNIT_NUMBER, UNIT_SECONDS, type Unit } from './unit.ts';
 
 export type Algorithm = 'fixed_window' | 'sliding_window' | 'token_bucket' | 'leaky_bucket';
 
@@ -67,6 +67,22 @@ export function limit(numbers: LimitNumbers, words: LimitWords = {}): Limit {
     shadowMode: words.shadowMode ?? false,
     series,
   };
+}
+
+/** Callers may ask for any limit; beyond so many all are made anew. */
+const MOST_ASKED = 1_024;
+const asked = new Map<number, Limit>();
+
+/** A limit that came with a request. The same numbers are the same object, so that what follows from it is kept. */
+export function askedLimit(requestsPerUnit: number, unit: Unit): Limit {
+  const id = requestsPerUnit * 8 + UNIT_NUMBER[unit];
+  let known = asked.get(id);
+  if (known === undefined) {
+    known = limit({ requestsPerUnit, unit });
+    if (asked.size >= MOST_ASKED) asked.clear();
+    asked.set(id, known);
+  }
+  return known;
 }
 
 /** One timestamp a key instead of windows: the generic cell rate algorithm. */

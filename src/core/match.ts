@@ -1,6 +1,6 @@
 import { goCounter, identityOf, type KeyFormat, patternOf } from './counter-text.ts';
 import type { Limited, Match } from './decision.ts';
-import { type Limit, limit } from './limit.ts';
+import { askedLimit, type Limit } from './limit.ts';
 import type { CheckRequest, Descriptor, Entry, Override } from './request.ts';
 import type { Domain, KeyRules, Level, Rule, Wildcard } from './ruleset.ts';
 import { unitOfNumber } from './unit.ts';
@@ -58,7 +58,7 @@ function matchOverride(domain: Domain, asked: Override, said: readonly Entry[], 
   const hashes = picked.some(hashesValue);
   const entries = hashes ? hashed(said, picked, options) : said;
   const metric = `${domain.name}.${entries.map(plainText).join('.')}`;
-  const limits = [limit({ requestsPerUnit: asked.requestsPerUnit, unit })];
+  const limits = [askedLimit(asked.requestsPerUnit, unit)];
   const escapes = hashes || options.keyFormat === 'escaped';
   const counter = escapes ? null : goCounter(entries, NO_RULES);
   const identity = escapes ? identityOf(domain.name, entries, NO_RULES) : null;

@@ -1,4 +1,4 @@
-import type { Decision, Hit, Verdict } from '../core/decision.ts';
+import type { Decision, Verdict } from '../core/decision.ts';
 import type { Limit } from '../core/limit.ts';
 import { type Header, type Projection, wholeSeconds } from '../core/projection.ts';
 import {
@@ -152,9 +152,9 @@ const CODE = { ok: 1, over_limit: 2 } as const;
 
 // Encoding never waits, so one writer serves every call.
 const writer = new Writer();
-const ruleWriter = new Writer();
+const limitWriter = new Writer();
 
-/** `current_limit` of a rule's limit, tag and length included. It never changes, and a new ruleset has new ones. */
+/** `current_limit` of a limit, tag and length included. It never changes, and limits with equal numbers are few objects. */
 const currentLimits = new WeakMap<Limit, Uint8Array>();
 
 /** envoy.service.ratelimit.v3.RateLimitResponse: one status per verdict, in order. Never empty. */
@@ -173,12 +173,12 @@ export function encodeResponse(decision: Decision, { headers, metadata }: Projec
   return writer.end();
 }
 
-function writeStatus({ outcome, match, binding, remaining, resetAfterUs }: Verdict): void {
+function writeStatus({ outcome, binding, remaining, resetAfterUs }: Verdict): void {
   writer.byte(RESPONSE.statuses);
   const mark = writer.open();
   writer.byte(STATUS.code);
   writer.byte(CODE[outcome]);
-  if (binding !== null) writeCurrentLimit(binding.hit, match.kind === 'limited' && match.rule !== null);
+  if (binding !== null) writeCurrentLimit(binding.hit.limit);
   if (remaining !== 0) {
     writer.byte(STATUS.limitRemaining);
     writer.varint(remaining);
@@ -197,16 +197,12 @@ function writeReset(seconds: number): void {
   writer.close(mark);
 }
 
-function writeCurrentLimit({ limit }: Hit, lasts: boolean): void {
-  if (!lasts) {
-    writeRateLimit(writer, limit);
-    return;
-  }
+function writeCurrentLimit(limit: Limit): void {
   let bytes = currentLimits.get(limit);
   if (bytes === undefined) {
-    ruleWriter.begin();
-    writeRateLimit(ruleWriter, limit);
-    bytes = ruleWriter.end();
+    limitWriter.begin();
+    writeRateLimit(limitWriter, limit);
+    bytes = limitWriter.end();
     currentLimits.set(limit, bytes);
   }
   writer.raw(bytes);
