@@ -1,4 +1,4 @@
-import { type Counter, countsRefused, EMPTY, step } from '../core/algorithm/algorithm.ts';
+import { type Counter, countsRefused, step } from '../core/algorithm/algorithm.ts';
 import { usedAfter } from '../core/algorithm/fixed-window.ts';
 import type { Hit, Reading } from '../core/decision.ts';
 import { type Fate, fatesOf, oversOf, readingOf } from '../core/fate.ts';
@@ -32,23 +32,26 @@ export function memoryStore({ maxKeys = DEFAULT_MAX_KEYS }: MemoryStoreOptions =
     return slot === NONE ? 0 : (table.main[slot] as number);
   }
 
-  function counterOf({ key, previousKey, limit }: Hit, nowUs: Micros): Counter {
-    if (!isBucket(limit.algorithm)) {
-      return { main: stored(key, nowUs), rest: previousKey === '' ? 0 : stored(previousKey, nowUs) };
-    }
-    const slot = table.find(key, nowUs);
-    return slot === NONE ? EMPTY : { main: table.main[slot] as number, rest: table.rest[slot] as number };
+  /** As it stands in the slot of the hit's key, whatever is looked at besides. */
+  function counterIn(slot: number, { previousKey, limit }: Hit, nowUs: Micros): Counter {
+    const main = slot === NONE ? 0 : (table.main[slot] as number);
+    if (previousKey !== '') return { main, rest: stored(previousKey, nowUs) };
+    return { main, rest: slot !== NONE && isBucket(limit.algorithm) ? (table.rest[slot] as number) : 0 };
+  }
+
+  function counterOf(hit: Hit, nowUs: Micros): Counter {
+    return counterIn(table.find(hit.key, nowUs), hit, nowUs);
   }
 
   /** Only a charge makes a counter, or keeps one for longer. */
-  function keep(hit: Hit, { main, rest }: Counter, nowUs: Micros): void {
-    const slot = table.find(hit.key, nowUs);
+  function keep(slot: number, hit: Hit, { main, rest }: Counter, nowUs: Micros): void {
+    const kept = isBucket(hit.limit.algorithm) ? rest : 0;
     if (slot === NONE) {
-      if (hit.cost > 0) table.add(hit.key, main, isBucket(hit.limit.algorithm) ? rest : 0, endOf(hit, main), nowUs);
+      if (hit.cost > 0) table.add(hit.key, main, kept, endOf(hit, main), nowUs);
       return;
     }
     table.main[slot] = main;
-    if (isBucket(hit.limit.algorithm)) table.rest[slot] = rest;
+    table.rest[slot] = kept;
     if (hit.cost > 0) table.extend(slot, endOf(hit, main));
   }
 
@@ -69,20 +72,22 @@ export function memoryStore({ maxKeys = DEFAULT_MAX_KEYS }: MemoryStoreOptions =
 
   function charge(hit: Hit, nowUs: Micros): Reading {
     if (countsRefused(hit)) return { kind: 'counted', used: countFixed(hit, nowUs), charged: true, by: 'memory' };
-    const before = counterOf(hit, nowUs);
+    const slot = table.find(hit.key, nowUs);
+    const before = counterIn(slot, hit, nowUs);
     const { over, counter } = step(hit, before, nowUs);
     const refused = over && hit.cost > 0;
-    if (hit.cost !== 0 && (!refused || counter.main < before.main)) keep(hit, counter, nowUs);
+    if (hit.cost !== 0 && (!refused || counter.main < before.main)) keep(slot, hit, counter, nowUs);
     return readingOf(hit, counter, refused ? 'refused' : 'charged', nowUs, 'memory');
   }
 
   /** A refused hit takes nothing, but what is stored may be moved back. */
   function lookBefore(hit: Hit, nowUs: Micros): Counter {
-    const before = counterOf(hit, nowUs);
+    const slot = table.find(hit.key, nowUs);
+    const before = counterIn(slot, hit, nowUs);
     if (countsRefused(hit) || hit.cost <= 0) return before;
     const { over, counter } = step(hit, before, nowUs);
     if (!over || counter.main >= before.main) return before;
-    keep(hit, counter, nowUs);
+    keep(slot, hit, counter, nowUs);
     return counter;
   }
 

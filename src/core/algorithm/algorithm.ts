@@ -13,8 +13,6 @@ export interface Counter {
   readonly rest: number;
 }
 
-export const EMPTY: Counter = { main: 0, rest: 0 };
-
 export interface Step<Kept> {
   readonly over: boolean;
   /** As the hit leaves it. */
