@@ -2,7 +2,7 @@ import { bucketOfHit, countsRefused, windowOfHit } from '../../core/algorithm/al
 import { elapsedTicks } from '../../core/algorithm/sliding-window.ts';
 import type { Hit, Reading, Refuses } from '../../core/decision.ts';
 import { type Fate, readingOf } from '../../core/fate.ts';
-import { isBucket } from '../../core/limit.ts';
+import { isBucket, type Limit } from '../../core/limit.ts';
 import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import type { Micros } from '../../core/request.ts';
 import { refusedByRedis } from './failure.ts';
@@ -100,22 +100,23 @@ export class Batch {
     return keys;
   }
 
-  /** Of hits on anything but fixed windows; where a life would stand stands where they begin. */
+  /** Of hits on anything but fixed windows; where a life would stand stands where they begin. Once for all of a bucket. */
   #pushNumbers(args: Argument[], keys: number): void {
+    const buckets = new Map<Limit, string>();
     let at = keys + 3;
     let before = this.#hits;
     for (const { hits, nowUs } of this.#waiting) {
       for (const hit of hits) {
-        if (!countsRefused(hit)) {
-          const life = args[at] as string;
-          args[at] = String(keys - args.length);
-          if (isBucket(hit.limit.algorithm)) {
-            const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
-            args.push('b', String(intervalUs), String(intervalParts), String(burst));
-          } else {
-            const ticks = elapsedTicks(windowOfHit(hit), nowUs);
-            args.push('s', life, String(hit.limit.requestsPerUnit), String(ticks), String(++before));
-          }
+        const { limit } = hit;
+        const begin = buckets.get(limit) ?? String(keys - args.length);
+        if (isBucket(limit.algorithm)) {
+          if (!buckets.has(limit)) args.push('b', ...numbersOfBucket(hit));
+          buckets.set(limit, begin);
+          args[at] = begin;
+        } else if (!countsRefused(hit)) {
+          const ticks = elapsedTicks(windowOfHit(hit), nowUs);
+          args.push('s', args[at] as string, String(limit.requestsPerUnit), String(ticks), String(++before));
+          args[at] = begin;
         }
         at += 2;
       }
@@ -193,6 +194,11 @@ const SAME_QUOTA = '3';
 function lifeSeconds({ limit, windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {
   const windows = limit.algorithm === 'sliding_window' ? 2 : 1;
   return windows * windowSeconds + Math.floor(random() * expirationJitterMaxSeconds);
+}
+
+function numbersOfBucket(hit: Hit): readonly string[] {
+  const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
+  return [String(intervalUs), String(intervalParts), String(burst)];
 }
 
 const FATES: Readonly<Record<string, Fate>> = {

@@ -7,7 +7,8 @@
 -- ARGV[2i]     the cost of hit i, an integer within +-(2^53-1): adds, 0 looks, a negative one gives back.
 -- ARGV[2i+1]   fixed window: the seconds the counter lives when this hit creates it, at least 1; else -x for what ARGV[x]
 --              begins: of a sliding window 's', these seconds, the limit, the ticks of the window that have passed, and
---              which of KEYS is the window before; of a bucket 'b', the interval in microseconds and parts, the burst.
+--              which of KEYS is the window before; of a bucket 'b', the interval in microseconds and parts, the burst, once
+--              for all its hits.
 -- ARGV[2n+2..] groups of neighbours, requests that are refused or admitted as a whole, in order of their hits. For each:
 --              the index of its first hit; its size; 1 when a refused request is charged nothing, 0 when it is charged
 --              where it goes over; and for each of its hits the limit, and whether it refuses: 0 never, 1 alone, 2
@@ -29,6 +30,17 @@ local pcall = redis.pcall
 local KEYS, ARGV = KEYS, ARGV
 local fixed = fixed_window()
 
+-- ARGV[at] as a number. Hits of one limit share them, so that each is read once.
+local read = {}
+local function number(at)
+  local known = read[at]
+  if not known then
+    known = tonumber(ARGV[at])
+    read[at] = known
+  end
+  return known
+end
+
 local NO_BUCKET = 'ERR value is not a bucket'
 
 -- An algorithm other than fixed windows keeps two numbers: it can look at them or return nil and an error text, decide
@@ -49,12 +61,12 @@ local function sliding_windows()
     end,
     -- What gives back makes no counter, and lets none live longer.
     put = function(key, at, used, _, cost)
-      if cost < 0 then return pcall('SET', key, fixed.decimal(used), 'XX', 'KEEPTTL') end
-      return pcall('SET', key, fixed.decimal(used), 'EX', ARGV[at + 1])
+      if cost < 0 then return pcall('SET', key, used, 'XX', 'KEEPTTL') end
+      return pcall('SET', key, used, 'EX', ARGV[at + 1])
     end,
-    tell = function(used, before)
+    tell = function(mark, used, before)
       -- Fewer than 14 digits, which Lua writes exactly.
-      return used .. ' ' .. before
+      return mark .. used .. ' ' .. before
     end,
   }
 end
@@ -64,6 +76,14 @@ local function buckets()
   local time = redis.call('TIME')
   local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
   local now = ' ' .. fixed.decimal(now_us)
+  -- What is put is told next, and making a text of a time is dear.
+  local text, text_us, text_parts
+  local function text_of(us, parts)
+    if us ~= text_us or parts ~= text_parts then
+      text, text_us, text_parts = bucket.text(us, parts), us, parts
+    end
+    return text
+  end
   return {
     look = function(key)
       local stored = pcall('GET', key)
@@ -74,16 +94,15 @@ local function buckets()
       return us, parts
     end,
     decide = function(at, us, parts, cost)
-      local interval_us, interval_parts, burst = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-      return bucket.decide(us, parts, cost, interval_us, interval_parts, burst, now_us)
+      return bucket.decide(us, parts, cost, number(at + 1), number(at + 2), number(at + 3), now_us)
     end,
     put = function(key, _, us, parts, cost)
-      local text, life = bucket.text(us, parts), bucket.life_ms(us, now_us)
-      if cost < 0 then return pcall('SET', key, text, 'XX', 'PX', life) end
-      return pcall('SET', key, text, 'PX', life)
+      local life = bucket.life_ms(us, now_us)
+      if cost < 0 then return pcall('SET', key, text_of(us, parts), 'XX', 'PX', life) end
+      return pcall('SET', key, text_of(us, parts), 'PX', life)
     end,
-    tell = function(us, parts)
-      return bucket.text(us, parts) .. now
+    tell = function(mark, us, parts)
+      return mark .. text_of(us, parts) .. now
     end,
   }
 end
@@ -127,7 +146,7 @@ local function charge(i)
     local err = put(i, algorithm, at, main_then, rest_then, cost)
     if err then return err end
   end
-  return (refused and '-' or '+') .. algorithm.tell(main_then, rest_then), main_then, rest_then
+  return algorithm.tell(refused and '-' or '+', main_then, rest_then), main_then, rest_then
 end
 
 -- Both numbers of hit i before it is charged, moved back if it is refused; or nil and an error text.
@@ -184,8 +203,8 @@ end
 
 -- What is told of hit i that is not charged.
 local function seen(i, main, rest, over)
-  local algorithm = other(i)
-  return (over and '>' or '=') .. (algorithm and algorithm.tell(main, rest) or fixed.decimal(main))
+  local algorithm, mark = other(i), over and '>' or '='
+  return algorithm and algorithm.tell(mark, main, rest) or mark .. fixed.decimal(main)
 end
 
 -- Charges hits first .. first+size-1 together. A refund is given back in any case.
