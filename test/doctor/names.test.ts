@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Finding } from '../../src/doctor/finding.ts';
+import { PER_SECOND, setBy } from '../../src/doctor/redis/set-by.ts';
 import { freePort } from '../support/port.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { type OneSentinel, oneSentinel } from '../support/redis-sentinel.ts';
@@ -115,7 +116,6 @@ describe('the settings that weir doctor names', () => {
       ['it is a node of a cluster', () => ({ URL: node.url }), 'kind', 'REDIS_PERSECOND_TYPE=cluster'],
       ['it is no cluster', () => ({ URL: free.url, TYPE: 'cluster' }), 'cluster', 'REDIS_PERSECOND_TYPE=single'],
       ['TLS is asked of a port without', () => ({ URL: free.url, TLS: 'true' }), 'tls', 'REDIS_PERSECOND_TLS=false'],
-      ['the URL asks for that TLS', () => ({ URL: `rediss://${free.url}` }), 'tls', 'redis:// in REDIS_PERSECOND_URL'],
       ['no sentinel is there', () => ({ URL: `m,${nowhere}`, TYPE: 'sentinel' }), 'refused', 'REDIS_PERSECOND_URL'],
       ['it is no sentinel', () => ({ URL: `m,${free.url}`, TYPE: 'sentinel' }), 'master', 'REDIS_PERSECOND_URL'],
     ];
@@ -130,6 +130,17 @@ describe('the settings that weir doctor names', () => {
       });
     }
   });
+
+  for (const [options, expected] of [
+    [{ url: 'h:1', tls: true }, 'set REDIS_PERSECOND_TLS=false'],
+    [{ url: 'rediss://h:1' }, 'write redis:// in REDIS_PERSECOND_URL'],
+    [{ url: 'rediss://h:1', tls: true }, 'set REDIS_PERSECOND_TLS=false and write redis:// in REDIS_PERSECOND_URL'],
+  ] as const) {
+    it(`is what asked for TLS: ${expected}`, () => {
+      const second = { label: '', room: '', names: PER_SECOND, prefix: '', options };
+      expect(setBy(second, 'given', { password: undefined }).withoutTls).to.equal(expected);
+    });
+  }
 
   it('is REDIS_DB for a database that it asks for', async () => {
     const { name, todo } = trouble(await main({ REDIS_URL: free.url, REDIS_DB: '99' }));

@@ -75,6 +75,17 @@ describe('Redis by TLS beyond one server', function () {
       () => false,
     );
 
+  /** What is thrown into the void ends the process, here the test. */
+  async function stoppedAtMoments(url: string, type: 'cluster' | 'sentinel'): Promise<void> {
+    const { cert, key } = ours;
+    for (let turns = 0; turns < 60; turns++) {
+      const store = redisStore({ url, type, tls: true, tlsFiles: { cert, key } });
+      await store.start();
+      for (let turn = 0; turn < turns; turn++) await new Promise((next) => setImmediate(next));
+      await store.stop();
+    }
+  }
+
   describe('a cluster', () => {
     let own: OwnCluster;
     before(async () => {
@@ -97,6 +108,9 @@ describe('Redis by TLS beyond one server', function () {
       await refused({ ...cluster(), tlsFiles: { cert: ours.cert, key: ours.key } }, /certificate/);
       await refused({ ...cluster(), tls: false }, /closed|ECONNRESET|^$/);
     });
+
+    it('may be left in the middle of a handshake that fails, at any of 60 moments', () =>
+      stoppedAtMoments(own.nodes[0]!.url, 'cluster'));
 
     it('dials all nodes with the password and the certificate that the files hold by then', async () => {
       const stranger = await certificates();
@@ -162,6 +176,9 @@ describe('Redis by TLS beyond one server', function () {
       );
       await refused({ ...sentinel(), tls: false }, /closed|ECONNRESET|unreachable|^$/);
     });
+
+    it('may be left in the middle of a handshake that fails, at any of 60 moments', () =>
+      stoppedAtMoments(own.url, 'sentinel'));
 
     it('lead to the promoted server, passwords in files, while connections to the old one stay open', async () => {
       const store = await dialled({

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
-import { freePort } from './port.ts';
+import { freeClusterPort, freePort } from './port.ts';
 import { type OwnProcess, ownProcess } from './process.ts';
 import { skip } from './skip.ts';
 
@@ -33,7 +33,7 @@ export interface OwnRedis {
 export interface OwnRedisOptions {
   /** Added to the command line, and so winning over what stands there. */
   readonly args?: readonly string[];
-  /** Taken from `freePort` when absent. */
+  /** A free one when absent. */
   readonly port?: number;
   /** TLS and nothing else, to replicas and in a cluster too; callers must show a certificate. */
   readonly tls?: ServerTls;
@@ -80,7 +80,9 @@ export function needsRedis(context: Mocha.Context): void {
 }
 
 export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis> {
-  const { args = [], port = await freePort(), program = 'redis-server', password, tls } = options;
+  const { args = [], program = 'redis-server', password, tls } = options;
+  const free = args.includes('--cluster-enabled') ? freeClusterPort : freePort;
+  const port = options.port ?? (await free());
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-redis-'));
   const socketPath = path.join(directory, 'redis.sock');
   const command = [
@@ -129,7 +131,8 @@ export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis>
     thaw: () => server.signal('SIGCONT'),
     async stop() {
       client.disconnect();
-      await server.stop();
+      // Asked to end, a master waits up to 10 s for its replicas; nobody wants its data.
+      await server.kill();
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -1,6 +1,6 @@
 import type { Command, Redis } from 'ioredis';
 import type { StoreError } from '../../core/ports.ts';
-import { CLOSE_TIMEOUT_MS, type RedisClientOptions, redisClient } from './connect.ts';
+import { CLOSE_TIMEOUT_MS, hangUp, type RedisClientOptions, redisClient } from './connect.ts';
 import { isRefusal, plainError, refusedByRedis, unavailable } from './failure.ts';
 import type { SentinelTarget, SingleTarget } from './target.ts';
 
@@ -88,7 +88,7 @@ export class Connection {
       client.once('end', resolve);
       timer = setTimeout(resolve, 2 * CLOSE_TIMEOUT_MS);
     });
-    client.disconnect();
+    hangUp(client);
     if (hasSocket) await ended;
     clearTimeout(timer);
   }

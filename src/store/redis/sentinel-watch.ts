@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { addressOf, type RedisClientOptions, type SentinelDial, sentinelDial } from './connect.ts';
+import { addressOf, hangUp, type RedisClientOptions, type SentinelDial, sentinelDial } from './connect.ts';
 import { plainError } from './failure.ts';
 import { type HostPort, type SentinelTarget, shownAddress } from './target.ts';
 
@@ -93,7 +93,7 @@ export class SentinelWatch {
   }
 
   #hangUp(): void {
-    this.#client?.disconnect();
+    if (this.#client !== null) hangUp(this.#client);
     this.#client = null;
   }
 }
