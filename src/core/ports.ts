@@ -23,6 +23,8 @@ export interface Caller {
   readonly cancelled: boolean;
   /** What was sent beside the request under this name in lower case, such as `traceparent`; null when nothing was. */
   header?(name: string): string | null;
+  /** Whom it stands for, when a store waits with a bound of its own. */
+  readonly of?: Caller | undefined;
 }
 
 /** Who counts. The hits of one request travel together, because `charge` may make one's fate depend on the others'. */
@@ -31,7 +33,8 @@ export interface Store {
   take(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]>;
 }
 
-export type StoreErrorCode = 'timeout' | 'unavailable' | 'busy' | 'script';
+/** `counter`: this one holds something that is no counter, and the store is well. `script`: it could not run ours. */
+export type StoreErrorCode = 'timeout' | 'unavailable' | 'busy' | 'script' | 'counter';
 
 /** The store could not count. The message may reach the caller, so it never holds a counter key or an address. */
 export class StoreError extends Error {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { Caller } from '../core/ports.ts';
 
 /** What a handler learns of a request. */
 export interface HttpRequest {
@@ -14,6 +15,8 @@ export interface HttpRequest {
   readonly body: Uint8Array;
   /** The listener is called once, when the answer is out or nobody waits for it any more. */
   onClosed(listener: () => void): void;
+  /** No header tells a deadline: whoever gives up waiting closes the connection, which is `cancelled`. */
+  readonly caller: Caller;
 }
 
 export interface HttpReply {

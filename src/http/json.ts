@@ -1,9 +1,10 @@
 import type { Decision, Verdict } from '../core/decision.ts';
-import { type Caller, NoRulesError, StoreError } from '../core/ports.ts';
+import type { Limit } from '../core/limit.ts';
+import { CallerGoneError, NoRulesError, StoreError } from '../core/ports.ts';
 import { type Projection, wholeSeconds } from '../core/projection.ts';
 import { type CheckRequest, type RequestBounds, RequestError } from '../core/request.ts';
 import type { Limiter } from '../limiter.ts';
-import { type HttpHandler, type HttpRequest, JSON_TYPE, textReply } from './exchange.ts';
+import { type HttpHandler, JSON_TYPE, textReply } from './exchange.ts';
 import { JsonError } from './json-text.ts';
 import { requestFromJson } from './proto-json.ts';
 
@@ -33,9 +34,9 @@ export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHand
     }
   }
 
-  return async (request) => {
+  return async ({ body, caller }) => {
     try {
-      const decision = await limiter.decide(read(request.body), new HttpCaller(request.headers));
+      const decision = await limiter.decide(read(body), caller);
       const response = responseJson(decision, project(decision));
       return { status: STATUS[decision.outcome], contentType: JSON_TYPE, body: JSON.stringify(response) };
     } catch (error) {
@@ -46,24 +47,9 @@ export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHand
   };
 }
 
-/** Who asks by HTTP waits as long as it takes. */
-class HttpCaller implements Caller {
-  readonly deadlineMs = null;
-  readonly cancelled = false;
-  private readonly headers: HttpRequest['headers'];
-
-  constructor(headers: HttpRequest['headers']) {
-    this.headers = headers;
-  }
-
-  header(name: string): string | null {
-    const value = this.headers[name];
-    return typeof value === 'string' ? value : null;
-  }
-}
-
+/** Nobody reads what is said to a caller who has gone. */
 function isRefusal(error: unknown): boolean {
-  return [JsonError, RequestError, NoRulesError, StoreError].some((kind) => error instanceof kind);
+  return [JsonError, RequestError, NoRulesError, StoreError, CallerGoneError].some((kind) => error instanceof kind);
 }
 
 function utf8(body: Uint8Array): string {
@@ -84,19 +70,17 @@ function responseJson(decision: Decision, { headers, metadata }: Projection): ob
   };
 }
 
-function statusJson({ outcome, match, remaining, resetAfterUs }: Verdict): object {
-  const limited = match.kind === 'limited' ? match : null;
+function statusJson({ outcome, binding, remaining, resetAfterUs }: Verdict): object {
   return {
     code: CODE[outcome],
-    ...(limited === null ? {} : { currentLimit: limitJson(limited) }),
+    ...(binding === null ? {} : { currentLimit: limitJson(binding.hit.limit) }),
     ...filled({ limitRemaining: remaining }),
-    ...(limited === null ? {} : { durationUntilReset: `${wholeSeconds(resetAfterUs)}s` }),
+    ...(binding === null ? {} : { durationUntilReset: `${wholeSeconds(resetAfterUs)}s` }),
   };
 }
 
-function limitJson({ rule, limit }: Extract<Verdict['match'], { kind: 'limited' }>): object {
-  const { requestsPerUnit, unit } = limit;
-  return { ...filled({ name: rule?.name ?? '', requestsPerUnit }), unit: unit.toUpperCase() };
+function limitJson({ requestsPerUnit, unit, shownName }: Limit): object {
+  return { ...filled({ name: shownName, requestsPerUnit }), unit: unit.toUpperCase() };
 }
 
 function filled(message: Readonly<Record<string, string | number>>): object {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
-import type { Part } from '../core/ports.ts';
+import type { Caller, Part } from '../core/ports.ts';
 import { type HttpHandler, type HttpReply, TEXT, textReply } from './exchange.ts';
 
 export interface HttpServerOptions {
@@ -80,6 +80,7 @@ export function httpServer(options: HttpServerOptions): HttpServer {
       headers: request.headers,
       peer: request.socket.remoteAddress ?? '',
       body,
+      caller: callerOf(request),
       onClosed(listener) {
         if (response.closed) listener();
         else response.once('close', listener);
@@ -188,6 +189,20 @@ export function httpServer(options: HttpServerOptions): HttpServer {
       return stopping;
     },
     address: () => (server?.address() as AddressInfo | undefined) ?? null,
+  };
+}
+
+/** A connection that the caller has closed takes no answer any more, and Node ends our side of it at once. */
+function callerOf({ socket, headers }: IncomingMessage): Caller {
+  return {
+    deadlineMs: null,
+    get cancelled() {
+      return !socket.writable;
+    },
+    header(name) {
+      const value = headers[name];
+      return typeof value === 'string' ? value : null;
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Limited } from '../../src/core/decision.ts';
-import { match, matchesGlob } from '../../src/core/match.ts';
+import { matchesGlob } from '../../src/core/match.ts';
 import type { Descriptor } from '../../src/core/request.ts';
 import { rulesetOf } from '../rules/rules.ts';
 import { descriptor, matchesOf, request, told } from './asking.ts';
@@ -248,10 +248,21 @@ describe('match of overrides', () => {
     );
   });
 
+  it('has one object for a limit that is asked for again, also after 5,000 others', () => {
+    const limitOf = (requestsPerUnit: number) => {
+      const [found] = matchesOf(SHOP, request('shop', [descriptor('a', { limit: { requestsPerUnit, unit: 2 } })]));
+      return found?.kind === 'limited' ? found.limits[0] : undefined;
+    };
+    expect(limitOf(7)).to.equal(limitOf(7));
+    for (let i = 0; i < 5_000; i++) expect(limitOf(i)).to.include({ requestsPerUnit: i, unit: 'minute' });
+    expect(limitOf(7)).to.equal(limitOf(7));
+    expect(limitOf(7)).to.include({ requestsPerUnit: 7, unit: 'minute' });
+  });
+
   for (const unit of [0, 8, 99, -1]) {
     it(`throws on the unit ${unit}, which the limiter must not let through`, () => {
       const asked = request('shop', [descriptor('a', { limit: { requestsPerUnit: 1, unit } })]);
-      expect(() => match(SHOP.domains.get('shop'), asked)).to.throw(`unit ${unit}`);
+      expect(() => matchesOf(SHOP, asked)).to.throw(`unit ${unit}`);
     });
   }
 });

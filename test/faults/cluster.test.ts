@@ -11,7 +11,9 @@ const SOAK = process.env.SOAK === '1';
 const RATE = SOAK ? 500 : 100;
 const RUNS = 5;
 const RATIO_RATE = 200;
-const RATIO_CALLS = 800;
+/** They take turns by the half second, so that both meet the same machine. The first two turns warm up. */
+const TURN_CALLS = 100;
+const TURNS = 18;
 const MOST_RATIO = 2;
 
 describe('a cluster under load', function () {
@@ -23,7 +25,8 @@ describe('a cluster under load', function () {
     own = await ownCluster();
     // A slot without a master shall not take those of the others along.
     for (const { client } of own.nodes) await client.config('SET', 'cluster-require-full-coverage', 'no');
-    made = await serving(own.url, { REDIS_TYPE: 'CLUSTER' });
+    // How late a machine may be that runs all of this is not the question here.
+    made = await serving(own.url, { REDIS_TYPE: 'CLUSTER', REDIS_COMMAND_TIMEOUT: '2s' });
   });
   after(async () => {
     await made?.close();
@@ -48,20 +51,19 @@ describe('a cluster under load', function () {
     await counts(made.patient, values);
     const keys = await Promise.all(values.map(keyOf));
     expect(new Set(keys.map(slotOf)).size).to.equal(10);
-    const p99 = async (asked: readonly string[]): Promise<number> => {
-      const loop = openLoop(RATIO_RATE, () => counts(made.patient, asked));
-      await eventually('the calls', () => loop.begun() >= RATIO_CALLS);
-      const ended = await loop.finish();
-      expect(ended.every(({ outcome }) => Array.isArray(outcome))).to.equal(true);
-      return percentile(
-        ended.slice(RATIO_CALLS / 8).map(({ tookMs }) => tookMs),
-        0.99,
-      );
-    };
+    const asksTen = (i: number): boolean => Math.floor(i / TURN_CALLS) % 2 === 1;
     const runs: { readonly one: number; readonly ten: number; readonly ratio: number }[] = [];
     for (let run = 0; run < RUNS; run++) {
-      const one = await p99(values.slice(0, 1));
-      const ten = await p99(values);
+      const loop = openLoop(RATIO_RATE, (i) => counts(made.patient, asksTen(i) ? values : values.slice(0, 1)));
+      await eventually('the calls', () => loop.begun() >= TURNS * TURN_CALLS, 60_000);
+      const ended = await loop.finish();
+      expect(ended.every(({ outcome }) => Array.isArray(outcome))).to.equal(true);
+      const p99 = (ofTen: boolean): number =>
+        percentile(
+          ended.flatMap(({ tookMs }, i) => (i >= 2 * TURN_CALLS && asksTen(i) === ofTen ? [tookMs] : [])),
+          0.99,
+        );
+      const [one, ten] = [p99(false), p99(true)];
       runs.push({ one, ten, ratio: ten / one });
     }
     const ratio = percentile(
@@ -69,7 +71,10 @@ describe('a cluster under load', function () {
       0.5,
     );
     const each = runs.map((run) => `${run.one.toFixed(1)} and ${run.ten.toFixed(1)}`).join(', ');
-    results('4', `p99 of one descriptor and of ten on different slots, ${RATIO_RATE} calls a second: ${each} ms`);
+    results(
+      '4',
+      `p99 of one descriptor and of ten on different slots, in turns at ${RATIO_RATE} calls a second: ${each} ms`,
+    );
     results('4', `ratio of the two, median of ${RUNS} runs: ${ratio.toFixed(2)}`);
     expect(ratio).to.be.at.most(MOST_RATIO);
   });

@@ -9,6 +9,7 @@ export function httpRequest(said: Partial<HttpRequest> = {}): HttpRequest {
     headers: { host: 'localhost' },
     peer: '127.0.0.1',
     body: new Uint8Array(),
+    caller: { deadlineMs: null, cancelled: false },
     onClosed() {},
     ...said,
   };

@@ -37,7 +37,7 @@ const types: Suite = {
     [...TSC, '-p', 'test'],
   ],
   counted: 'exit',
-  deadlineSeconds: 120,
+  deadlineSeconds: 300,
 };
 const lint: Suite = {
   name: 'lint',
@@ -49,7 +49,7 @@ const build: Suite = {
   name: 'build',
   commands: [['npm', 'run', '--silent', 'build']],
   counted: 'exit',
-  deadlineSeconds: 120,
+  deadlineSeconds: 300,
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
@@ -65,52 +65,52 @@ export const TEST: readonly Suite[] = [
     name: 'unit',
     commands: mocha(...APART.flatMap((folder) => ['--ignore', `test/${folder}/**`]), 'test/**/*.test.ts'),
     counted: 'mocha',
-    deadlineSeconds: 240,
+    deadlineSeconds: 600,
   },
   {
     name: 'service',
     commands: mocha('test/service/**/*.test.ts', 'test/edge/**/*.test.ts'),
     counted: 'mocha',
-    deadlineSeconds: 240,
+    deadlineSeconds: 600,
   },
   {
     name: 'oracle on Redis',
     commands: oracle('redis'),
     counted: 'last line',
-    deadlineSeconds: 240,
+    deadlineSeconds: 600,
     without: 'WITHOUT_REDIS',
   },
-  { name: 'oracle on memory', commands: oracle('memory'), counted: 'last line', deadlineSeconds: 120 },
+  { name: 'oracle on memory', commands: oracle('memory'), counted: 'last line', deadlineSeconds: 300 },
   {
     name: 'e2e',
     commands: mocha('test/e2e/**/*.test.ts'),
     counted: 'mocha',
-    deadlineSeconds: 300,
+    deadlineSeconds: 600,
     without: 'WITHOUT_ENVOY',
   },
   {
     name: 'receivers',
     commands: mocha('test/receivers/**/*.test.ts'),
     counted: 'mocha',
-    deadlineSeconds: 300,
+    deadlineSeconds: 600,
   },
-  { name: 'xds', commands: mocha('test/xds/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
-  { name: 'peer', commands: mocha('test/peer/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
+  { name: 'xds', commands: mocha('test/xds/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
+  { name: 'peer', commands: mocha('test/peer/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   {
     name: 'container',
     commands: mocha('test/container/**/*.test.ts'),
     counted: 'mocha',
-    deadlineSeconds: 300,
+    deadlineSeconds: 600,
     without: 'WITHOUT_CONTAINER',
   },
   {
     name: 'dropin',
     commands: mocha('test/dropin/**/*.test.ts'),
     counted: 'mocha',
-    deadlineSeconds: 300,
+    deadlineSeconds: 600,
     without: 'WITHOUT_CONTAINER',
   },
-  { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
+  { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
 ];
 
 export const CHECK: readonly Suite[] = [

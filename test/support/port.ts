@@ -4,17 +4,32 @@ import { createServer } from 'node:net';
 // moment it was found free and the moment the server binds it.
 const LOWEST = 12_000;
 const HIGHEST = 31_999;
+/** What a node of a Redis cluster adds to its port for the other nodes. */
+const BUS = 10_000;
 
-let last = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+const nextPort = portsInTurn(HIGHEST, isFree);
+const nextClusterPort = portsInTurn(HIGHEST - BUS, async (port) => (await isFree(port)) && (await isFree(port + BUS)));
 
 /** A TCP port of 127.0.0.1 that nobody listens on. Never the same one twice until the range has been gone through. */
-export async function freePort(): Promise<number> {
-  for (let tries = LOWEST; tries <= HIGHEST; tries++) {
-    last = last >= HIGHEST ? LOWEST : last + 1;
-    const port = last;
-    if (await isFree(port)) return port;
-  }
-  throw new Error(`no free port between ${LOWEST} and ${HIGHEST}`);
+export function freePort(): Promise<number> {
+  return nextPort();
+}
+
+/** As `freePort`, and nobody listens on the port of its cluster bus either. */
+export function freeClusterPort(): Promise<number> {
+  return nextClusterPort();
+}
+
+function portsInTurn(highest: number, serves: (port: number) => Promise<boolean>): () => Promise<number> {
+  let last = LOWEST + Math.floor(Math.random() * (highest - LOWEST));
+  return async () => {
+    for (let tries = LOWEST; tries <= highest; tries++) {
+      last = last >= highest ? LOWEST : last + 1;
+      const port = last;
+      if (await serves(port)) return port;
+    }
+    throw new Error(`no free port between ${LOWEST} and ${highest}`);
+  };
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -85,6 +85,12 @@ function sentinelOptions(
   };
 }
 
+/** A TLS handshake that is cut short may fail twice, and ioredis listens once: the second error would end the process. */
+export function hangUp(client: Redis): void {
+  client.stream?.on('error', () => {});
+  client.disconnect();
+}
+
 /** As ioredis writes it for `named`. */
 export function addressOf(host: string, port: string): string {
   return `${host}:${port}`;

@@ -1,4 +1,5 @@
 import { Command, type Redis } from 'ioredis';
+import { hangUp } from './connect.ts';
 
 /** One connection, dialled once, for questions. */
 export interface RedisProbe {
@@ -28,7 +29,7 @@ export function redisProbe(client: Redis): Promise<RedisProbe> {
   const startedAt = performance.now();
   return new Promise((resolve, reject) => {
     const give = (error: unknown): void => {
-      client.disconnect();
+      hangUp(client);
       reject(probeError(error));
     };
     // An error after the first is no news, and ioredis prints what nobody listens to.
@@ -44,7 +45,7 @@ export function redisProbe(client: Redis): Promise<RedisProbe> {
             throw probeError(error);
           }
         },
-        close: () => client.disconnect(),
+        close: () => hangUp(client),
       });
     });
     client.connect().catch(() => {});

@@ -95,7 +95,7 @@ export function tracing({ open, onBug }: TracingOptions): Tracing {
     redis(inner, name) {
       return {
         async take(hits, charge, nowUs, caller) {
-          const above = caller === undefined ? undefined : spanOf.get(caller);
+          const above = caller && spanOf.get(caller.of ?? caller);
           const attributes = { 'db.system.name': 'redis', redis: name, hits: hits.length };
           const span = above && safely(() => spans?.child('Redis Pipeline Execution', above, attributes) ?? null);
           if (!span) return inner.take(hits, charge, nowUs, caller);

@@ -1,10 +1,16 @@
 import { expect } from 'chai';
+import type { Verdict } from '../../../src/core/decision.ts';
 import { decisionAttributes, MOST_REASONS } from '../../../src/telemetry/trace/span-attributes.ts';
-import { CACHED, charged, counted, decision, free, hit, rule, ruleset, UNKNOWN_DOMAIN } from '../decisions.ts';
+import { rule } from '../../support/rule.ts';
+import { CACHED, charged, counted, decision, free, hit, ruleset, UNKNOWN_DOMAIN } from '../decisions.ts';
 
 const SET = ruleset(['shop']);
 const USER = rule('shop.user');
 
+const over = (verdict: Verdict): Verdict => ({
+  ...verdict,
+  limits: verdict.limits.map((each) => ({ ...each, over: true })),
+});
 const reasonsOf = (...verdicts: Parameters<typeof decision>[2]) =>
   decisionAttributes(decision('shop', SET, verdicts)).reasons;
 
@@ -23,9 +29,7 @@ describe('what a span tells of a decision', () => {
 
   it('names the rule, the count and the limit', () => {
     expect(reasonsOf(charged(USER, counted(7)))).to.deep.equal(['shop.user: ok, 7 of 10 per minute']);
-    expect(reasonsOf({ ...charged(USER, counted(11)), outcome: 'over_limit', over: true })).to.deep.equal([
-      'shop.user: over_limit, 11 of 10 per minute',
-    ]);
+    expect(reasonsOf(over(charged(USER, counted(11))))).to.deep.equal(['shop.user: over_limit, 11 of 10 per minute']);
     expect(reasonsOf(free({ kind: 'unlimited', rule: USER }), free({ kind: 'replaced', rule: USER }))).to.deep.equal([
       'shop.user: unlimited',
       'shop.user: replaced',
@@ -37,10 +41,10 @@ describe('what a span tells of a decision', () => {
     const spared = { kind: 'counted', used: 9, charged: false, over: true, by: 'redis' } as const;
     expect(
       reasonsOf(
-        { ...charged(USER, CACHED), outcome: 'over_limit', over: true },
+        over(charged(USER, CACHED)),
         charged(USER, down),
-        { ...charged(USER, spared), outcome: 'over_limit', over: true },
-        { ...charged(USER, counted(12), hit(1, { shadow: true })), over: true },
+        over(charged(USER, spared)),
+        over(charged(USER, counted(12), hit(1, { shadow: true }))),
       ),
     ).to.deep.equal([
       'shop.user: over_limit, 10 per minute, over_limit_cache',
