@@ -137,7 +137,7 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
   };
 }
 
-/** grpc-js keeps it to itself, and has no other way to see connections. */
+/** grpc-js keeps it to itself and shows connections in no other way, so package.json holds it to one minor version. */
 function http2ServerOf(server: Server): Http2Server {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> };
   const [only] = http2Servers?.keys() ?? [];
