@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Part } from '../core/ports.ts';
 import { limitConnectionAge } from './connection-age.ts';
+import { sayFarewell } from './farewell.ts';
 import { type CallContext, RPC_CODE, RpcError, type UnaryHandler } from './handler.ts';
 import type { Health } from './health.ts';
 import { listen, type Place, targetOf } from './listening.ts';
@@ -101,6 +102,7 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
     maxAgeMs: options.maxConnectionAgeMs ?? 0,
     graceMs: options.maxConnectionAgeGraceMs ?? 0,
     random: Math.random,
+    ask: (session) => sayFarewell(session, socketOf.get(session)!),
     cut: (session) => socketOf.get(session)?.destroy(),
   });
   let stopping: Promise<void> | null = null;
@@ -135,7 +137,7 @@ export function grpcServer(options: GrpcServerOptions): GrpcServer {
   };
 }
 
-/** grpc-js keeps it to itself, and has no other way to see connections. */
+/** grpc-js keeps it to itself and shows connections in no other way, so package.json holds it to one minor version. */
 function http2ServerOf(server: Server): Http2Server {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> };
   const [only] = http2Servers?.keys() ?? [];

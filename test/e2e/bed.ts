@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Certificates, certificates } from '../support/certificates.ts';
 import { cluster, type Envoy, type EnvoyJson, envoy, needEnvoy } from '../support/envoy.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
@@ -9,7 +10,15 @@ import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { type Rules, type Service, service } from '../support/service.ts';
 import { type HttpUpstream, httpUpstream, type TcpUpstream, tcpUpstream } from '../support/upstream.ts';
 import { type Answer, echo, get } from './client.ts';
-import { httpListener, type RouteConfig, rlsCluster, type TcpRouteConfig, tcpListener } from './envoy-config.ts';
+import {
+  type ClientFiles,
+  httpListener,
+  LIMITER_NAME,
+  type RouteConfig,
+  rlsCluster,
+  type TcpRouteConfig,
+  tcpListener,
+} from './envoy-config.ts';
 import { WINDOW, windowStart } from './window.ts';
 
 /** The doors of the bed's Envoy: what its filter does when the limiter fails, and how long it waits for it. */
@@ -35,6 +44,8 @@ export interface BedOptions {
   readonly retries?: boolean;
   /** Rules lie in a ConfigMap mount. */
   readonly configMap?: boolean;
+  /** Limiters speak TLS and want a certificate, and whose it is that Envoy shows. */
+  readonly tls?: 'ours' | 'stranger';
 }
 
 export interface Ask {
@@ -87,6 +98,8 @@ export interface Bed {
   /** A counter of the current window by its key without the window; undefined when there is none. */
   counter(key: string): Promise<number | undefined>;
   envoy(): Envoy;
+  /** Gives the limiters a new certificate, as whoever manages certificates does. */
+  renew(): Promise<void>;
   upstream(): HttpUpstream;
   tcpUpstream(): TcpUpstream;
   /** The access log's line about a request, once Envoy has written it. */
@@ -120,6 +133,7 @@ interface Running {
   readonly http: HttpUpstream;
   readonly tcp: TcpUpstream;
   readonly envoy: Envoy;
+  readonly secrets: Secrets | undefined;
 }
 
 const START_MS = 60_000;
@@ -192,6 +206,7 @@ export function bed(options: BedOptions): Bed {
       return value === null ? undefined : Number(value);
     },
     envoy: () => now().envoy,
+    renew: () => now().secrets!.renew(),
     upstream: () => now().http,
     tcpUpstream: () => now().tcp,
     logged: (id) =>
@@ -215,7 +230,8 @@ async function start(options: BedOptions, plan: Plan, closers: (() => unknown)[]
 
   const { configMap = false, servers = 1, healthChecks = false, retries = false } = options;
   // A busy machine must not make errors; the suite about a Redis that stands still asks for weir's default.
-  const env = { REDIS_COMMAND_TIMEOUT: '5s', ...options.env };
+  const secrets = options.tls === undefined ? undefined : await secretsIn(dir, options.tls, closers);
+  const env = { REDIS_COMMAND_TIMEOUT: '5s', ...secrets?.env, ...options.env };
   const services: Service[] = [];
   for (let i = 0; i < servers; i++) {
     const server = await service({ rules: plan.rules, redis: redis?.url, env, configMap });
@@ -239,8 +255,51 @@ async function start(options: BedOptions, plan: Plan, closers: (() => unknown)[]
   const grpcPorts = services.map((s) => s.grpcPort);
   const proxy = await envoy({
     listeners,
-    clusters: [cluster('app', [http.port]), cluster('tcp-app', [tcp.port]), rlsCluster(grpcPorts, healthChecks)],
+    clusters: [
+      cluster('app', [http.port]),
+      cluster('tcp-app', [tcp.port]),
+      rlsCluster(grpcPorts, { healthChecks, tls: secrets?.envoy }),
+    ],
   });
   closers.push(proxy.stop);
-  return { ports, accessLog, services, redis, http, tcp, envoy: proxy };
+  return { ports, accessLog, services, redis, http, tcp, envoy: proxy, secrets };
+}
+
+/** Certificates of one authority on both sides, unless Envoy's is a stranger's. */
+interface Secrets {
+  readonly env: Readonly<Record<string, string>>;
+  readonly envoy: ClientFiles;
+  renew(): Promise<void>;
+}
+
+const ENVOY_NAME = 'envoy.test';
+
+async function secretsIn(dir: string, whose: 'ours' | 'stranger', closers: (() => unknown)[]): Promise<Secrets> {
+  const made = async (): Promise<Certificates> => {
+    const authority = await certificates();
+    closers.push(authority.remove);
+    return authority;
+  };
+  const ours = await made();
+  const shown = await (whose === 'ours' ? ours : await made()).sign(`DNS:${ENVOY_NAME}`);
+  const [cert, key] = [join(dir, 'tls.crt'), join(dir, 'tls.key')];
+  async function renew(): Promise<void> {
+    const signed = await ours.sign(`DNS:${LIMITER_NAME}`);
+    for (const [from, to] of [
+      [signed.key, key],
+      [signed.cert, cert],
+    ] as const) {
+      await copyFile(from, `${to}.next`);
+      await rename(`${to}.next`, to);
+    }
+  }
+  await renew();
+  const env = {
+    GRPC_SERVER_USE_TLS: 'true',
+    GRPC_SERVER_TLS_CERT: cert,
+    GRPC_SERVER_TLS_KEY: key,
+    GRPC_CLIENT_TLS_CACERT: ours.ca,
+    GRPC_CLIENT_TLS_SAN: ENVOY_NAME,
+  };
+  return { env, envoy: { ...shown, ca: ours.ca }, renew };
 }

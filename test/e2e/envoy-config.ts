@@ -186,11 +186,42 @@ export function tcpListener({ name, descriptor }: TcpRouteConfig, port: number):
   };
 }
 
+/** The name in the limiters' certificates. */
+export const LIMITER_NAME = 'weir.test';
+
+/** Paths of PEM files: what Envoy shows, and whom it trusts. */
+export interface ClientFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+export interface RlsClusterOptions {
+  readonly healthChecks: boolean;
+  readonly tls?: ClientFiles | undefined;
+}
+
+function upstreamTls({ cert, key, ca }: ClientFiles): EnvoyJson {
+  const names = [{ san_type: 'DNS', matcher: { exact: LIMITER_NAME } }];
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: {
+      '@type': `${TYPE}.transport_sockets.tls.v3.UpstreamTlsContext`,
+      sni: LIMITER_NAME,
+      common_tls_context: {
+        alpn_protocols: ['h2'],
+        tls_certificates: [{ certificate_chain: { filename: cert }, private_key: { filename: key } }],
+        validation_context: { trusted_ca: { filename: ca }, match_typed_subject_alt_names: names },
+      },
+    },
+  };
+}
+
 /**
  * The limiters. More retries at once than Envoy's default of 3, which a drain of one server would exceed; and no merging
  * of health changes, which by default come to the workers up to a second late when they follow each other.
  */
-export function rlsCluster(ports: readonly number[], healthChecks: boolean): EnvoyJson {
+export function rlsCluster(ports: readonly number[], { healthChecks, tls }: RlsClusterOptions): EnvoyJson {
   const health = {
     timeout: '1s',
     interval: '0.1s',
@@ -205,6 +236,7 @@ export function rlsCluster(ports: readonly number[], healthChecks: boolean): Env
       circuit_breakers: { thresholds: [{ max_retries: 1000, max_requests: 10_000, max_pending_requests: 10_000 }] },
       common_lb_config: { update_merge_window: '0s' },
       ...(healthChecks ? { health_checks: [health] } : {}),
+      ...(tls === undefined ? {} : { transport_socket: upstreamTls(tls) }),
     },
   });
 }

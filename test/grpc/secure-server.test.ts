@@ -60,9 +60,11 @@ describe('TLS on the gRPC port', () => {
     readonly signed?: Signed;
     readonly clientCa?: string | null;
     readonly clientName?: string | null;
+    readonly maxConnectionAgeMs?: number;
   }
 
-  async function start({ signed = own, clientCa = null, clientName = null, ...more }: Start = {}): Promise<void> {
+  async function start(options: Start = {}): Promise<void> {
+    const { signed = own, clientCa = null, clientName = null, maxConnectionAgeMs = 0, ...more } = options;
     await put(signed, clientCa);
     const file = (name: string, setting: string) => ({ path: join(directory, name), setting });
     const files = {
@@ -83,6 +85,7 @@ describe('TLS on the gRPC port', () => {
       services: [state, reflection()],
       health: state,
       drainTimeoutMs: 10_000,
+      maxConnectionAgeMs,
       tls: { certificates: read, clientName, onRefused: (because) => refusals.push(because) },
     });
     await read.start();
@@ -342,6 +345,19 @@ describe('TLS on the gRPC port', () => {
     await Promise.all(callers);
     expect([...new Set(answers)]).to.deep.equal(['OK']);
     expect(refusals).to.deep.equal([]);
+  });
+
+  it('loses no call of 10 callers of grpc-js whose connections live for 300 ms', async () => {
+    await start({ maxConnectionAgeMs: 300 });
+    const client = clientWith(null);
+    const serials = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const answers: string[] = [];
+        while (answers.length < 200) answers.push(await ask(client));
+        return answers;
+      }),
+    );
+    expect([...new Set(serials.flat())]).to.deep.equal(['OK']);
   });
 
   it('stops though somebody is connected and silent, below TLS or in it', async () => {

@@ -168,10 +168,13 @@ describe('spans over OTLP', () => {
         const { spans, make, lost } = spansTo(url, { protocol, timeoutMs: 50 });
         make();
         await eventually('the first to be lost', () => spans.numbers.failed === 1);
-        make();
-        await eventually('the second to arrive', () => spans.numbers.sent === 1);
-        expect(batches).to.have.length(2);
         expect(lost.join()).to.match(protocol === 'http' ? /^1: no answer in time$/ : /^1: DEADLINE_EXCEEDED/);
+        // On a busy machine the next may be late too.
+        await eventually('others to arrive', () => {
+          make();
+          return spans.numbers.sent > 0;
+        });
+        expect(batches.length).to.be.at.least(2);
       });
 
       it('do not hold up the end when the collector never answers', async () => {
