@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Settings } from './settings.ts';
+import { type Settings, SettingsError } from './settings.ts';
 
 const SHOWN_BYTES = 16;
 
 /**
  * What stands in a counter key, a metric and a log for a value whose rule has `hash_value`: 128 bits of its HMAC-SHA-256
- * (RFC 2104), 22 characters. Null without a secret. Throws an Error with a sentence when its file can't be read.
+ * (RFC 2104), 22 characters. Null without a secret. Throws SettingsError when its file can't be read.
  */
 export function valueHash({ hashSecret, hashSecretFile }: Settings): ((value: string) => string) | null {
   const secret = hashSecretFile === null ? hashSecret : secretIn(hashSecretFile);
@@ -21,7 +21,7 @@ function secretIn(file: string): string {
     const secret = readFileSync(file, 'utf8').trim();
     if (secret !== '') return secret;
   } catch (error) {
-    throw new Error(`HASH_VALUE_SECRET_FILE can't be read: ${(error as NodeJS.ErrnoException).code}`);
+    throw new SettingsError([`HASH_VALUE_SECRET_FILE can't be read: ${(error as NodeJS.ErrnoException).code}`]);
   }
-  throw new Error('HASH_VALUE_SECRET_FILE is empty');
+  throw new SettingsError(['HASH_VALUE_SECRET_FILE is empty']);
 }

@@ -15,6 +15,8 @@ export type ReadCases =
 
 const MOST_TIMES = 1_000_000;
 const MAX_COUNT = 4_294_967_295;
+/** Two of the longest windows. */
+const MOST_SECONDS = 200 * 31_536_000;
 /** Where the clock starts when nobody says: a Monday, and the first day of a month and a year. */
 const START = '2024-01-01T00:00:00Z';
 
@@ -80,7 +82,7 @@ class CaseReader {
     const ask = fields.get('ask');
     if (wait !== undefined) {
       if (fields.size > 1) this.#refuse(node, 'wait stands alone', 'make two steps of it');
-      return { kind: 'wait', us: this.#seconds(wait, 0) * 1_000_000 };
+      return { kind: 'wait', us: Math.round(this.#seconds(wait, 0) * 1_000_000) };
     }
     if (ask === undefined) this.#refuse(node, 'a step asks or waits', "write 'ask: key=value' or 'wait: 10s'");
     const found = ask === undefined ? null : real(ask);
@@ -88,10 +90,10 @@ class CaseReader {
     const request: CheckRequest = {
       domain,
       descriptors: asked.map((each) => this.#descriptor(each)),
-      hits: this.#count(fields.get('hits'), 0, MAX_COUNT),
+      hits: this.#count(fields.get('hits'), 0, MAX_COUNT, 1),
     };
     const { expected, each } = this.#expectation(fields.get('expect'), request);
-    const times = this.#count(fields.get('times'), 1, MOST_TIMES);
+    const times = this.#count(fields.get('times'), 1, MOST_TIMES, 1);
     return { kind: 'ask', line: this.#line(node), request, times, expected, each };
   }
 
@@ -108,7 +110,7 @@ class CaseReader {
       entries: entries === undefined ? [] : this.#entries(entries),
       limit: this.#override(fields.get('limit')),
       hits: hits === undefined ? null : this.#count(hits, 0, MAX_COUNT),
-      refund: this.#text(fields.get('refund'), 'false') === 'true',
+      refund: this.#flag(fields.get('refund')),
     };
   }
 
@@ -126,7 +128,8 @@ class CaseReader {
   #override(node: YamlNode | undefined): Override | null {
     if (node === undefined) return null;
     const [, requests = '', unit = ''] = /^(\d{1,10})\s*\/\s*(\w+)$/.exec(this.#text(node, '')) ?? [];
-    if (isUnit(unit)) return { requestsPerUnit: Number(requests), unit: UNIT_NUMBER[unit] };
+    const requestsPerUnit = Number(requests);
+    if (isUnit(unit) && requestsPerUnit <= MAX_COUNT) return { requestsPerUnit, unit: UNIT_NUMBER[unit] };
     this.#refuse(node, 'this is no limit', "write it as '10/minute'");
     return null;
   }
@@ -214,13 +217,19 @@ class CaseReader {
     return absent;
   }
 
-  #count(node: YamlNode | undefined, absent: number, most: number): number {
+  #flag(node: YamlNode | undefined): boolean {
+    const text = this.#text(node, 'false');
+    if (node !== undefined && text !== 'true' && text !== 'false') this.#refuse(node, 'true or false belongs here');
+    return text === 'true';
+  }
+
+  #count(node: YamlNode | undefined, absent: number, most: number, least = 0): number {
     if (node === undefined) return absent;
     const found = real(node);
     const scalar = found.kind === 'scalar' ? resolve(found) : null;
     const count = scalar?.type === 'int' ? Number(scalar.value) : Number.NaN;
-    if (count >= 0 && count <= most) return count;
-    this.#refuse(node, `a whole number from 0 to ${most} belongs here`);
+    if (count >= least && count <= most) return count;
+    this.#refuse(node, `a whole number from ${least} to ${most} belongs here`);
     return absent;
   }
 
@@ -230,15 +239,19 @@ class CaseReader {
     const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/gy)];
     const read = parts.reduce((length, [part]) => length + part.length, 0);
     const seconds = parts.reduce((sum, [, number, unit]) => sum + Number(number) * SECONDS[unit ?? '']!, 0);
-    if (text !== '' && read === text.length) return seconds;
-    this.#refuse(node, `'${text}' is no duration`, 'write it as 500ms, 90s, 1h30m or 31d');
+    if (text === '' || read < text.length) {
+      this.#refuse(node, `'${text}' is no duration`, 'write it as 500ms, 90s, 1h30m or 31d');
+    } else if (seconds <= MOST_SECONDS) return seconds;
+    else this.#refuse(node, `'${text}' is too long`, 'at most 73000d');
     return absent;
   }
 
   #time(node: YamlNode | undefined, absent: number): number {
     if (node === undefined) return absent;
-    const ms = Date.parse(this.#text(node, ''));
-    if (ms > 0) return ms * 1_000;
+    const text = this.#text(node, '');
+    const us = Date.parse(text) * 1_000;
+    // Without a zone it would be another time on another machine.
+    if (us > 0 && Number.isSafeInteger(us) && ZONED_TIME.test(text)) return us;
     this.#refuse(node, 'this is no time', 'write it as 2026-11-21T08:00:00Z');
     return absent;
   }
@@ -251,5 +264,8 @@ class CaseReader {
     this.#problems.add(this.#source, node?.at ?? 0, message, hint);
   }
 }
+
+/** Or a date alone, which begins in UTC. */
+const ZONED_TIME = /^\d{4}-\d{2}-\d{2}([T ].*(Z|[+-]\d{2}:\d{2}))?$/;
 
 const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 };

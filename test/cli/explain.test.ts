@@ -89,6 +89,12 @@ describe('weir explain', () => {
     expect(weir(['explain', '--nothing'])).to.include({ code: 2 });
   });
 
+  it('exits 2 and says so when the file of the hash secret is away', () => {
+    const call = ['explain', '--rules', path, '--domain', 'api', '--descriptor', 'user=bob'];
+    const { code, stderr } = weir(call, { HASH_VALUE_SECRET_FILE: '/nonexistent/secret' });
+    expect([code, stderr]).to.deep.equal([2, "weir explain: HASH_VALUE_SECRET_FILE can't be read: ENOENT\n"]);
+  });
+
   it('reads KEY_FORMAT and the hash secret as the service does', () => {
     const call = ['explain', '--rules', path, '--domain', 'api', '--descriptor', 'user=bob', '--descriptor', 'token=x'];
     const { stdout } = weir(call, { KEY_FORMAT: 'escaped', HASH_VALUE_SECRET: 'salt' });

@@ -111,7 +111,7 @@ describe('weir test', () => {
       "'3' is no duration",
       "unknown key 'outcom', did you mean 'outcome'?",
       'whose remaining? there are several descriptors',
-      'a whole number from 0 to 1000000 belongs here',
+      'a whole number from 1 to 1000000 belongs here',
       'a step asks or waits',
       "unknown outcome 'maybe'",
       '2 expectations for 1 descriptors',
@@ -119,6 +119,47 @@ describe('weir test', () => {
     ]) {
       expect(stderr).to.include(problem);
     }
+  });
+
+  for (const [what, step, problem] of [
+    ['a step that is asked 0 times', '{ ask: user=ann, times: 0, expect: ok }', 'from 1 to 1000000 belongs here'],
+    ['0 hits of a request, which mean 1', '{ ask: user=ann, hits: 0 }', 'from 1 to 4294967295 belongs here'],
+    ['a refund that is neither', '{ ask: { entries: user=ann, refund: yes } }', 'true or false belongs here'],
+    ['an override above 32 bits', '{ ask: { entries: user=ann, limit: 9999999999/hour } }', 'this is no limit'],
+    ['a wait of 300 years', '{ wait: 109500d }', "'109500d' is too long, at most 73000d"],
+  ] as const) {
+    it(`exits 2 for ${what}`, async () => {
+      const { code, stderr } = await cases(`  - steps: [${step}]\n`);
+      expect(code).to.equal(2);
+      expect(stderr).to.include(problem);
+    });
+  }
+
+  it('exits 2 for a start in nobody knows which zone, and takes dates and offsets', async () => {
+    const from = (start: string) =>
+      cases(`  - start: ${start}\n    steps: [{ ask: user=ann, expect: { reset: 60s } }]\n`);
+    for (const start of ['2026-11-21T08:00', '2026-11-21 08:00:00', '21 Nov 2026', '1', '9999-01-01']) {
+      expect((await from(start)).stderr).to.include('this is no time');
+    }
+    for (const start of ['2026-11-21', '2026-11-21T08:00:00+05:45', '2026-11-21 08:00Z']) {
+      expect((await from(start)).code).to.equal(0);
+    }
+  });
+
+  it('waits whole microseconds, so that a bucket is not empty by a part of one', async () => {
+    const { code } = await cases(`
+  - steps:
+      - { ask: bucket=b, times: 3, expect: ok }
+      - { wait: 1.001s }
+      - { ask: bucket=b, times: 3, expect: ok }
+      - { ask: bucket=b, expect: { outcome: over_limit, reset: 1s } }
+`);
+    expect(code).to.equal(0);
+  });
+
+  it('exits 2 when the file of the hash secret is away', () => {
+    const ended = weir(['test', rules, rules], { HASH_VALUE_SECRET_FILE: '/nonexistent/secret' });
+    expect(ended.code).to.equal(2);
   });
 
   it('exits 2 for no cases at all, bad rules, a missing file and a wrong call', async () => {

@@ -23,7 +23,7 @@ export function refusedByRedis(text: string): StoreError {
   const word = text.slice(0, text.search(/\s|$/)).replace(/^-/, '');
   const meaning = MEANINGS[word];
   if (meaning !== undefined) return new StoreError(meaning[0], meaning[1], new Error(text));
-  if (/WRONGTYPE|not an integer/.test(text)) {
+  if (/WRONGTYPE|not an integer|not a bucket/.test(text)) {
     return new StoreError('counter', 'a counter key holds something that is no counter', new Error(text));
   }
   return new StoreError('script', 'Redis could not run the counting script', new Error(text));
