@@ -52,7 +52,7 @@ describe('what weir doctor says', () => {
     const { code, text } = await told([...place.flags, ...taken, '--redis-url', redis.url], {
       REDIS_AUTH: 'bob:pw',
       REDIS_ULR: 'redis:6379',
-      STATSD_HOST: 'statsd',
+      MEMCACHE_SRV: 'memcached',
     });
     await place.remove();
     same('sick', masked(text, place));
