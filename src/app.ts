@@ -2,7 +2,7 @@ import { systemClock } from './clock.ts';
 import type { Clock, Observer } from './core/ports.ts';
 import { type ProjectionOptions, project } from './core/projection.ts';
 import { type Counting, counting } from './counting.ts';
-import { type Health as GrpcHealth, health as grpcHealth, HEALTH_CHECK } from './grpc/health.ts';
+import { type Health as GrpcHealth, health as grpcHealth, HEALTH_CHECK, HEALTH_WATCH } from './grpc/health.ts';
 import { reflection } from './grpc/reflection.ts';
 import { type GrpcServer, grpcServer } from './grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from './grpc/should-rate-limit.ts';
@@ -170,13 +170,17 @@ function doorsOf(settings: Settings, { decider, doctor, history, measured, told,
   const healthService = grpcHealth({ onCall });
   const exposition = expositionHandler(measured.registry);
   const grpc = grpcServer({
+    transport: settings.grpcTransport,
     host: settings.grpcHost,
     port: settings.grpcPort,
     handlers: { [SHOULD_RATE_LIMIT]: shouldRateLimit(answering), [HEALTH_CHECK]: healthService.check },
-    services: [healthService, reflection()],
+    streams: { [HEALTH_WATCH]: healthService.watch, ...reflection() },
     health: healthService,
     maxMessageBytes: settings.maxMessageBytes,
     maxConnections: settings.grpcMaxConnections,
+    maxStreams: settings.grpcMaxStreams,
+    maxConnectionAgeMs: settings.grpcMaxConnectionAgeMs,
+    maxConnectionAgeGraceMs: settings.grpcMaxConnectionAgeGraceMs,
     drainTimeoutMs: settings.drainTimeoutMs,
   });
   const http: Record<string, HttpServer> = {

@@ -71,6 +71,20 @@ export const SETTINGS = {
       atLeastOne,
       'Connections to the gRPC port; more are closed at once.',
     ),
+    grpcMaxStreams: setting(
+      'GRPC_MAX_STREAMS',
+      'number',
+      '4096',
+      integerBetween(1_024, COUNT_MOST),
+      'Calls that one connection may have open. Envoy fails those beyond.',
+    ),
+    grpcTransport: setting(
+      'GRPC_TRANSPORT',
+      'grpc-js|wire',
+      'grpc-js',
+      oneOf('grpc-js', 'wire'),
+      'What speaks HTTP/2 on the gRPC port: gRPC’s own library, or sockets of ours at a fraction of its cost.',
+    ),
     debugHost: setting('DEBUG_HOST', 'address', '0.0.0.0', text, 'Address of the admin port.'),
     debugPort: setting('DEBUG_PORT', 'port', '6070', port, 'Admin: /rlconfig, /rules, /metrics, /stats.'),
     usePrometheus: bool(
@@ -368,6 +382,16 @@ export const SETTINGS = {
   }),
   ...inGroup('Stopping', {
     drainDelayMs: duration('DRAIN_DELAY', '0s', 'Between saying NOT_SERVING and refusing new calls.'),
+    grpcMaxConnectionAgeMs: duration(
+      'GRPC_MAX_CONNECTION_AGE',
+      '24h',
+      'A gRPC connection so old, give or take a tenth, is told to go. 0 is off.',
+    ),
+    grpcMaxConnectionAgeGraceMs: duration(
+      'GRPC_MAX_CONNECTION_AGE_GRACE',
+      '1h',
+      'Then its calls have so long to finish before it is cut.',
+    ),
     drainTimeoutMs: duration('DRAIN_TIMEOUT', '25s', 'How long calls in flight may take to finish.'),
   }),
 } as const;

@@ -3,7 +3,7 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { BOUNDS, type Bounds } from './http2/bounds.ts';
 import { type Application, Connection } from './http2/connection.ts';
 import { flusher } from './http2/flusher.ts';
-import { type RpcOptions, RpcService } from './rpc/service.ts';
+import { RPC_DEFAULTS, type RpcOptions, RpcService } from './rpc/service.ts';
 
 /** A TCP port, or the path of a unix socket; with TLS it takes clients that ask for h2 by ALPN and no others. */
 export interface Listener {
@@ -37,13 +37,6 @@ export interface WireServer {
 }
 
 const MAX_CONNECTIONS = 10_000;
-const RPC = {
-  maxMessageBytes: 4_194_304,
-  maxRunning: 100_000,
-  maxBufferedBytes: 64 * 1024 * 1024,
-  maxBufferedBytesOfAll: 256 * 1024 * 1024,
-  requestTimeoutMs: 60_000,
-};
 const MOST_TICK_MS = 100;
 const LEAST_TICK_MS = 5;
 
@@ -51,7 +44,7 @@ const LEAST_TICK_MS = 5;
 export function wireServer(options: WireServerOptions): WireServer {
   const bounds: Bounds = { ...BOUNDS, ...options.bounds };
   const { maxConnections = MAX_CONNECTIONS, onFailed } = options;
-  const service = new RpcService({ ...RPC, ...options });
+  const service = new RpcService({ ...RPC_DEFAULTS, ...options });
   const flushes = flusher();
   const connections = new Set<Connection>();
   const sockets = new Set<Socket>();

@@ -230,6 +230,8 @@ describe('settings and the names of the Go service', () => {
       DEBUG_PORT: '6070',
       GRPC_HOST: '0.0.0.0',
       GRPC_PORT: '8081',
+      GRPC_MAX_CONNECTION_AGE: '24h',
+      GRPC_MAX_CONNECTION_AGE_GRACE: '1h',
       FORCE_START_WITHOUT_INITIAL_CONFIG: 'false',
       USE_PROMETHEUS: 'false',
       PROMETHEUS_ADDR: ':9090',

@@ -24,6 +24,8 @@ const MOST_REMEMBERED_RESETS = 4_096;
 const MOST_DEBUG_BYTES = 200;
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 
+const HTTP_1 = /^[A-Z]+ \S+ HTTP\/1\.\d\r?\n/;
+const MOST_REQUEST_LINE = 8_192;
 const NOT_HTTP_2 = 'This port speaks HTTP/2 only.\n';
 const VERSION_NOT_SUPPORTED =
   'HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-type: text/plain\r\n' +
@@ -259,9 +261,9 @@ export class Connection {
         this.prefaceBytes++;
         continue;
       }
-      // A client of HTTP/1.1 begins with a method, and a Latin letter; TLS begins with 0x16.
-      const first = this.prefaceBytes === 0 ? chunk[at]! : PREFACE[0]!;
-      if (first >= 0x41 && first <= 0x5a && this.prefaceBytes < 4) this.socket.write(VERSION_NOT_SUPPORTED);
+      if (this.prefaceBytes <= 4 && HTTP_1.test(chunk.toString('latin1', 0, MOST_REQUEST_LINE))) {
+        this.socket.write(VERSION_NOT_SUPPORTED);
+      }
       throw new ConnectionError(CODE.protocolError, 'no preface of HTTP/2');
     }
     if (this.prefaced) this.greet();

@@ -47,6 +47,11 @@ export class Incoming implements FrameSink {
 
   read(chunk: Buffer, from: number): void {
     this.reader.read(chunk, from, this);
+    // In batches, and not before the peer may have waited for it.
+    if (this.consumed * 2 < this.connection.bounds.connectionWindowBytes) return;
+    this.connection.sender.windowUpdate(0, this.consumed);
+    this.receiveWindow += this.consumed;
+    this.consumed = 0;
   }
 
   frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
@@ -106,7 +111,6 @@ export class Incoming implements FrameSink {
     if (from === to && !ends) this.control(1);
     // Also for what is thrown away, and for padding: the connection's window is of all.
     this.consumed += length;
-    if (this.consumed * 2 >= this.connection.bounds.connectionWindowBytes) this.replenish();
     const stream = this.connection.streams.get(id);
     if (stream === undefined) {
       this.onClosed(id, 'DATA');
@@ -132,12 +136,6 @@ export class Incoming implements FrameSink {
     if (ends) stream.remoteEnded = true;
     if (to > from) stream.events.data(bytes, from, to);
     if (ends && !stream.closed) stream.events.end();
-  }
-
-  private replenish(): void {
-    this.connection.sender.windowUpdate(0, this.consumed);
-    this.receiveWindow += this.consumed;
-    this.consumed = 0;
   }
 
   private headers(flags: number, id: number, bytes: Buffer, start: number, end: number): void {

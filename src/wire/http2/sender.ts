@@ -124,12 +124,12 @@ export class Sender {
       if (most >= PROGRESS_BYTES || stream.queuedBytes === 0) stream.movedMs = this.connection.nowMs();
       if (out.length >= FLUSH_AT) this.connection.flush();
     }
+    this.connection.flushSoon();
     if (stream.queuedBytes > 0) {
       if (stream.sendWindow > 0) this.waiting.add(stream);
       return;
     }
     stream.queue = null;
-    this.connection.flushSoon();
     if (stream.ending !== null) this.sendEnd(stream, stream.ending);
     else stream.events.drained();
   }

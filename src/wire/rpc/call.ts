@@ -121,9 +121,10 @@ export abstract class Call implements StreamEvents, CallContext, Room {
   /** Metadata that may not be sent is a mistake of ours, and must not leave the caller without an answer. */
   private statusOf(error: unknown): Status {
     try {
-      const status = this.service.statusOf(error);
-      metadataFields(status.metadata ?? NONE);
-      return status;
+      // An Error may serve as a status, and would lose its message if it were spread.
+      const { code, message, metadata = NONE } = this.service.statusOf(error);
+      metadataFields(metadata);
+      return { code, message, metadata };
     } catch {
       return { code: STATUS.internal, message: 'internal error' };
     }

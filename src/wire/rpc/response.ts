@@ -1,5 +1,4 @@
 import { encodeBlock } from '../hpack/encoder.ts';
-import type { Stream } from '../http2/stream.ts';
 import { type Metadata, metadataFields } from './metadata.ts';
 import { escapeMessage, type Status } from './status.ts';
 
@@ -28,14 +27,4 @@ export function trailersOnly(status: Status, accepting: boolean): Buffer {
 function statusFields({ code, message, metadata = [] }: Status): string[] {
   const told = message === '' ? [] : ['grpc-message', escapeMessage(message)];
   return ['grpc-status', String(code), ...told, ...metadataFields(metadata)];
-}
-
-/** The answer to a request that is not gRPC: a status of HTTP and a line of text. */
-export function answerHttp(stream: Stream, status: number, text: string, withBody: boolean): void {
-  const body = Buffer.from(`${text}\n`);
-  const fields = [':status', String(status), 'content-type', 'text/plain', 'content-length', String(body.length)];
-  stream.headers(encodeBlock(fields), !withBody);
-  if (!withBody) return;
-  stream.data(new Uint8Array(0), body);
-  stream.end(null);
 }

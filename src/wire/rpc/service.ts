@@ -1,9 +1,10 @@
 import type { Application, Connection } from '../http2/connection.ts';
 import type { Head } from '../http2/head.ts';
 import type { Stream, StreamEvents } from '../http2/stream.ts';
+import { HttpAnswer } from './http-answer.ts';
 import type { Method } from './method.ts';
 import { type Plan, planOf } from './plan.ts';
-import { answerHttp, trailersOnly } from './response.ts';
+import { trailersOnly } from './response.ts';
 import { STATUS, type Status } from './status.ts';
 import { StreamingCall } from './streaming-call.ts';
 import { UnaryCall } from './unary-call.ts';
@@ -23,6 +24,14 @@ export interface RpcOptions {
   /** A call of one message has to have arrived by then. */
   readonly requestTimeoutMs: number;
 }
+
+export const RPC_DEFAULTS = {
+  maxMessageBytes: 4_194_304,
+  maxRunning: 100_000,
+  maxBufferedBytes: 64 * 1024 * 1024,
+  maxBufferedBytesOfAll: 256 * 1024 * 1024,
+  requestTimeoutMs: 60_000,
+};
 
 /** gRPC over the streams of any number of connections. */
 export class RpcService {
@@ -51,8 +60,7 @@ export class RpcService {
     const plan = head.memo as Plan;
     if (plan.kind === 'call') return this.call(stream, plan, head);
     if (plan.kind === 'refused') return this.refuse(stream, plan, plan.accepting);
-    answerHttp(stream, plan.status, plan.text, plan.withBody);
-    return NOBODY;
+    return new HttpAnswer(stream, plan, this.requestTimeoutMs);
   };
 
   private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields }: Head): StreamEvents {

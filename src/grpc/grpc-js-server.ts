@@ -1,0 +1,223 @@
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import {
+  type handleBidiStreamingCall,
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerOptions,
+  type ServerUnaryCall,
+} from '@grpc/grpc-js';
+import {
+  type CallContext,
+  RPC_CODE,
+  RpcError,
+  type StreamContext,
+  type StreamHandler,
+  type UnaryHandler,
+} from './handler.ts';
+import type { GrpcServer, GrpcServerOptions } from './server.ts';
+
+/** Clients refuse long header lists, and then show nothing at all of the error. */
+const MAX_STATUS_MESSAGE = 1024;
+
+/**
+ * The gRPC port on grpc-js. The sockets are accepted here and handed to it, because grpc-js does not cut connections
+ * at a forced stop when its channelz is off, and channelz costs time in every call.
+ *
+ * What grpc-js has no option for: how long a message may take to arrive, and how much all unfinished ones of a live
+ * connection hold together, which is up to maxStreams times maxMessageBytes. A server interceptor could time them, at a
+ * cost in every call. Node's maxSessionMemory stays off, as grpc-js has it: it says Node degrades badly at that limit.
+ */
+export function grpcJsServer(options: Required<GrpcServerOptions>): GrpcServer {
+  const { host, port, health, drainTimeoutMs } = options;
+  const server = serverOf(options);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    // A connection that breaks ends its calls, and nothing else; without a listener it would end the process.
+    socket.on('error', () => socket.destroy());
+    injector.injectConnection(socket);
+  });
+  listener.maxConnections = options.maxConnections;
+  let stopping: Promise<void> | null = null;
+
+  async function stop(): Promise<void> {
+    health.set(false);
+    health.close();
+    const closed = new Promise((resolve) => listener.close(resolve));
+    // Cutting a socket makes its calls UNAVAILABLE, which callers retry. The drain's own cut would make them CANCELLED.
+    injector.drain(2 * drainTimeoutMs);
+    // Who has not said a word has no call to lose, and would hold the stop up to its deadline.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    const force = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, drainTimeoutMs);
+    await closed;
+    clearTimeout(force);
+    injector.destroy();
+    server.forceShutdown();
+  }
+
+  return {
+    name: 'grpc',
+    start: () => listen(listener, host, port),
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+    address() {
+      const bound = listener.address() as AddressInfo | null;
+      return bound === null ? null : { host: bound.address, port: bound.port };
+    },
+  };
+}
+
+function serverOf({ handlers, streams, ...bounds }: Required<GrpcServerOptions>): Server {
+  const server = new Server({
+    'grpc.max_receive_message_length': bounds.maxMessageBytes,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': bounds.maxStreams,
+    'grpc.keepalive_time_ms': bounds.keepaliveTimeMs,
+    'grpc.keepalive_timeout_ms': bounds.keepaliveTimeoutMs,
+    ...(bounds.maxConnectionAgeMs === 0 ? {} : { 'grpc.max_connection_age_ms': bounds.maxConnectionAgeMs }),
+    'grpc.max_connection_age_grace_ms': bounds.maxConnectionAgeGraceMs,
+    'grpc.enable_channelz': 0,
+  } satisfies ServerOptions);
+  for (const [path, handler] of Object.entries(handlers)) {
+    server.register(path, unary(handler), asBuffer, asIs, 'unary');
+  }
+  for (const [path, handler] of Object.entries(streams)) {
+    server.register(path, streaming(handler), asBuffer, asIs, 'bidi');
+  }
+  return server;
+}
+
+function listen(listener: NetServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => {
+      reject(new Error(`the gRPC port cannot listen on ${host}:${port}: ${error.message}`, { cause: error }));
+    };
+    listener.once('error', failed);
+    listener.listen(port, host, () => {
+      listener.off('error', failed);
+      // A connection that could not be accepted is one connection less, not the end of the port.
+      listener.on('error', () => {});
+      resolve();
+    });
+  });
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function unary(handler: UnaryHandler): handleUnaryCall<Buffer, Uint8Array> {
+  return async function serve(call, callback) {
+    let reply: Uint8Array;
+    try {
+      reply = await handler(call.request, new GrpcJsCall(call));
+    } catch (error) {
+      callback(statusOf(error));
+      return;
+    }
+    callback(null, reply);
+  };
+}
+
+function statusOf(error: unknown): { code: number; details: string } {
+  if (!(error instanceof RpcError)) return { code: RPC_CODE.internal, details: 'internal error' };
+  // grpc-js escapes the message for its header by encodeURI, which throws at a lone surrogate.
+  return { code: error.code, details: error.message.slice(0, MAX_STATUS_MESSAGE).toWellFormed() };
+}
+
+function streaming(handler: StreamHandler): handleBidiStreamingCall<Buffer, Uint8Array> {
+  return async function serve(call) {
+    try {
+      await handler(new GrpcJsStream(call));
+      call.end();
+    } catch (error) {
+      call.emit('error', statusOf(error));
+    }
+  };
+}
+
+/** Answers only what is asked: most handlers look at none of it. */
+class GrpcJsCall implements CallContext {
+  protected readonly call: ServerUnaryCall<Buffer, Uint8Array> | ServerDuplexStream<Buffer, Uint8Array>;
+
+  constructor(call: ServerUnaryCall<Buffer, Uint8Array> | ServerDuplexStream<Buffer, Uint8Array>) {
+    this.call = call;
+  }
+
+  get deadlineMs(): number | null {
+    const deadline = Number(this.call.getDeadline());
+    return Number.isFinite(deadline) ? deadline : null;
+  }
+
+  get cancelled(): boolean {
+    return this.call.cancelled;
+  }
+
+  get peer(): string {
+    return this.call.getPeer();
+  }
+}
+
+class GrpcJsStream extends GrpcJsCall implements StreamContext {
+  readonly messages: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => this.next(),
+      return: async () => ({ done: true, value: undefined }),
+    }),
+  };
+  private readonly stream: ServerDuplexStream<Buffer, Uint8Array>;
+  private ended = false;
+
+  constructor(call: ServerDuplexStream<Buffer, Uint8Array>) {
+    super(call);
+    this.stream = call;
+    // A call that fails is told of it by its end; without a listener it would end the process.
+    call.on('error', () => {});
+    call.on('end', () => {
+      this.ended = true;
+    });
+  }
+
+  async send(message: Uint8Array): Promise<void> {
+    if (this.stream.cancelled || this.stream.write(message)) return;
+    await this.either('drain');
+  }
+
+  onCancelled(listener: () => void): void {
+    if (this.stream.cancelled) listener();
+    else this.stream.once('cancelled', listener);
+  }
+
+  private async next(): Promise<IteratorResult<Uint8Array>> {
+    for (;;) {
+      const message = this.stream.read() as Buffer | null;
+      if (message !== null) return { done: false, value: message };
+      if (this.ended || this.stream.cancelled) return { done: true, value: undefined };
+      await this.either('readable', 'end');
+    }
+  }
+
+  /** Resolves at the first of these events, or when the caller has gone. */
+  private either(...events: readonly string[]): Promise<void> {
+    return new Promise((resolve) => {
+      const all = [...events, 'cancelled', 'close'];
+      const done = (): void => {
+        for (const event of all) this.stream.off(event, done);
+        resolve();
+      };
+      for (const event of all) this.stream.on(event, done);
+    });
+  }
+}
