@@ -89,8 +89,8 @@ export function call(id: number, path: string, bytes: Uint8Array, ...more: reado
   return Buffer.concat([headers(id, rpcFields(path, ...more)), data(id, message(bytes), true)]);
 }
 
-/** Connects and says nothing yet. */
-export async function peer(port: number): Promise<Peer> {
+/** Connects and says nothing yet. `keeps`: which frames it remembers, all when not given. */
+export async function peer(port: number, keeps: (heard: Heard) => boolean = () => true): Promise<Peer> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   const heard: Heard[] = [];
   const taken = new Set<Heard>();
@@ -109,7 +109,8 @@ export async function peer(port: number): Promise<Peer> {
       const one = { type: rest[3]!, flags: rest[4]!, id: uint31(rest, 5), payload: rest.subarray(9, 9 + length) };
       rest = rest.subarray(9 + length);
       if (one.type === FRAME.headers) blocks.set(one, decoder.decode(one.payload, 0, length));
-      heard.push(one);
+      if (keeps(one)) heard.push(one);
+      else blocks.delete(one);
     }
   });
   await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
