@@ -133,14 +133,15 @@ function statusOf(error: unknown): Status {
 /** One connection without a socket: what it hears in one call is one read of it. */
 export interface InProcess {
   readonly connection: Connection;
-  readonly failures: string[];
+  /** What has ended it. */
+  readonly errors: Error[];
   /** Bytes that the server has said. */
   said(): Buffer;
   hear(...pieces: readonly Uint8Array[]): void;
 }
 
 export function inProcess(options: { readonly bounds?: Partial<Bounds> } = {}): InProcess {
-  const failures: string[] = [];
+  const errors: Error[] = [];
   const said: Buffer[] = [];
   const methods = testMethods(() => {}, Promise.resolve());
   const service = new RpcService({ ...RPC_DEFAULTS, methods, statusOf });
@@ -155,7 +156,7 @@ export function inProcess(options: { readonly bounds?: Partial<Bounds> } = {}): 
   const application = {
     open: service.open,
     closed() {},
-    failed: (_: Connection, error: Error) => failures.push(error.message),
+    failed: (_: Connection, error: Error) => errors.push(error),
   };
   const connection = new Connection(
     socket as unknown as Socket,
@@ -165,7 +166,7 @@ export function inProcess(options: { readonly bounds?: Partial<Bounds> } = {}): 
   );
   return {
     connection,
-    failures,
+    errors,
     said: () => Buffer.concat(said),
     hear: (...pieces) => void socket.emit('data', Buffer.concat(pieces)),
   };

@@ -115,9 +115,9 @@ describe('an HTTP/2 connection', () => {
       const one = inProcess({ bounds: { connectionWindowBytes: 65_535 } });
       const pieces = Array.from({ length: 5 }, () => data(1, Buffer.alloc(16_000)));
       one.hear(GREETING, openStream, ...pieces.slice(0, 4));
-      expect(one.failures).to.deep.equal([]);
+      expect(one.errors).to.deep.equal([]);
       one.hear(...pieces);
-      expect(one.failures).to.deep.equal(['DATA beyond the window']);
+      expect(one.errors.map((error) => error.message)).to.deep.equal(['DATA beyond the window']);
     });
   });
 
