@@ -7,6 +7,7 @@ import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { skip } from '../support/skip.ts';
 
 const GRPCURL = { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.4' };
+const H2SPEC = { module: 'github.com/summerwind/h2spec/cmd/h2spec', version: 'v2.2.1+incompatible' };
 const PYTHON_PACKAGES = ['envoy-data-plane==2.2.0', 'grpcio==1.85.1'];
 
 const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'weir');
@@ -19,13 +20,19 @@ export class Missing extends Error {
 }
 
 /** The path of grpcurl, built below the cache directory the first time. */
-export async function grpcurl(): Promise<string> {
-  const binary = join(GO_BIN, `grpcurl-${GRPCURL.version}`, 'grpcurl');
-  if (!existsSync(binary)) {
-    await fetched('go', ['install', `${GRPCURL.module}@${GRPCURL.version}`], {
-      GOBIN: join(GO_BIN, `grpcurl-${GRPCURL.version}`),
-    });
-  }
+export function grpcurl(): Promise<string> {
+  return goProgram('grpcurl', GRPCURL);
+}
+
+/** The path of h2spec, likewise. */
+export function h2spec(): Promise<string> {
+  return goProgram('h2spec', H2SPEC);
+}
+
+async function goProgram(name: string, { module, version }: typeof GRPCURL): Promise<string> {
+  const directory = join(GO_BIN, `${name}-${version}`);
+  const binary = join(directory, name);
+  if (!existsSync(binary)) await fetched('go', ['install', `${module}@${version}`], { GOBIN: directory });
   return binary;
 }
 

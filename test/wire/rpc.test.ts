@@ -140,6 +140,7 @@ describe('gRPC on wire', () => {
       await open();
       const fail = (text: string) => ask(whole(FAIL, Buffer.concat([Buffer.of(9), Buffer.from(text)])));
       expect(status(await fail('plain'))).to.equal('9 plain');
+      expect(status(await fail(' a b '))).to.equal('9 %20a b%20');
       expect(status(await fail('50 % é\n'))).to.equal('9 50 %25 %C3%A9%0A');
       expect(status(await fail('x'.repeat(2_000)))).to.have.lengthOf(1_026);
     });

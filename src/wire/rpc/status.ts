@@ -23,15 +23,23 @@ export interface Status {
 const MOST_MESSAGE_CHARACTERS = 1_024;
 const encoder = new TextEncoder();
 
-/** Percent-encoding of grpc-message: everything but printable ASCII, and the percent sign. */
+/** Printable ASCII without the percent sign, and with no blank at either end. */
+const PLAIN = /^(?! )[ -$&-~]*(?<! )$/;
+
+/**
+ * Percent-encoding of grpc-message: everything but printable ASCII, and the percent sign. A blank at either end too,
+ * which gRPC would let stand and RFC 9113, section 8.2.1 does not.
+ */
 export function escapeMessage(message: string): string {
   const short = message.length > MOST_MESSAGE_CHARACTERS ? message.slice(0, MOST_MESSAGE_CHARACTERS) : message;
-  if (/^[ -$&-~]*$/.test(short)) return short;
-  let escaped = '';
+  if (PLAIN.test(short)) return short;
   // A lone surrogate becomes U+FFFD.
-  for (const byte of encoder.encode(short)) {
+  const bytes = encoder.encode(short);
+  let escaped = '';
+  for (const [i, byte] of bytes.entries()) {
     const plain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
-    escaped += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    const outermost = byte === 0x20 && (i === 0 || i === bytes.length - 1);
+    escaped += plain && !outermost ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return escaped;
 }
