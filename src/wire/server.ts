@@ -70,6 +70,8 @@ export function wireServer(options: WireServerOptions): WireServer {
             if (socket.alpnProtocol === 'h2') accepted(socket);
             else socket.destroy();
           });
+    // Node tells of a handshake that fails or takes too long, and leaves the rest to whoever listens.
+    server.on('tlsClientError', (_error, socket: Socket) => socket.destroy());
     server.on('connection', (socket: Socket) => {
       if (sockets.size >= maxConnections) {
         socket.destroy();

@@ -118,7 +118,7 @@ export const BENCH: readonly Suite[] = [
 export const SOAK: readonly Suite[] = [
   {
     name: 'soak',
-    commands: mocha(...['laws', 'edge', 'soak', 'faults'].map((folder) => `test/${folder}/**/*.test.ts`)),
+    commands: mocha(...['laws', 'edge', 'soak', 'faults', 'wire'].map((folder) => `test/${folder}/**/*.test.ts`)),
     counted: 'mocha',
     deadlineSeconds: 3_600,
     env: { SOAK: '1' },
