@@ -17,6 +17,7 @@ const WARM_UP_CALLS = 20_000;
 const CALLS = 100_000;
 /** Alternating, so that what the machine does meanwhile meets all of them; the median is told. */
 const ROUNDS = 5;
+const REFERENCE = 'grpc-js echo';
 const RULES = `domain: bench
 descriptors:
   - key: user
@@ -37,9 +38,12 @@ try {
   writeFileSync(path.join(dir, 'rules.yaml'), RULES);
   execFileSync('taskset', ['-cp', '1', String(redis.pid)]);
   const candidates = [
-    await echo(),
-    await weir('memory store', {}),
-    await weir('Redis store', { REDIS_URL: redis.url }, { redis: redis.pid }),
+    await echo(REFERENCE, path.join(HERE, 'echo.ts')),
+    await echo('wire echo', path.join(HERE, '../wire/echo.ts')),
+    await weir('memory store on grpc-js', {}),
+    await weir('memory store on wire', { GRPC_TRANSPORT: 'wire' }),
+    await weir('Redis store on grpc-js', { REDIS_URL: redis.url }, { redis: redis.pid }),
+    await weir('Redis store on wire', { REDIS_URL: redis.url, GRPC_TRANSPORT: 'wire' }, { redis: redis.pid }),
   ];
   const results = await measure(candidates);
   const inProcess = JSON.parse(
@@ -54,9 +58,9 @@ try {
   rmSync(dir, { recursive: true, force: true });
 }
 
-async function echo(): Promise<Candidate> {
+async function echo(name: string, file: string): Promise<Candidate> {
   const port = await freePort();
-  return start('grpc-js echo', port, ['--import=tsx', path.join(HERE, 'echo.ts'), String(port)], {}, {}, 'ready');
+  return start(name, port, ['--import=tsx', file, String(port)], {}, {}, 'ready');
 }
 
 async function weir(
@@ -109,7 +113,7 @@ function reportOf(
   results: Map<string, LoadResult[]>,
   inProcess: { decisionsPerSecond: number; matchesPerSecond: Record<string, number> },
 ): string {
-  const echoUs = median((results.get('grpc-js echo') ?? []).map(({ cpuUs }) => cpuUs.server ?? Number.NaN));
+  const echoUs = median((results.get(REFERENCE) ?? []).map(({ cpuUs }) => cpuUs.server ?? Number.NaN));
   const rows = [...results].map(([name, rounds]) => {
     const us = median(rounds.map(({ cpuUs }) => cpuUs.server ?? Number.NaN));
     const redisUs =
@@ -128,7 +132,7 @@ Made by \`make bench\`. Commit ${run('git', ['rev-parse', '--short', 'HEAD'])}, 
 
 One descriptor, one entry, one hot key. The server is on core 0; h2load (8 connections, 32 streams each) and Redis are on
 core 1. ${CALLS} calls a round after ${WARM_UP_CALLS} of warm-up, ${ROUNDS} alternating rounds, medians. CPU is user and
-system time from /proc. The echo is a grpc-js server that answers constant bytes and does nothing else.
+system time from /proc. An echo answers constant bytes and does nothing else; that of grpc-js is the yardstick.
 
 | server | CPU us per call | of the echo | Redis CPU us per call | calls per second on one core |
 |---|---|---|---|---|
