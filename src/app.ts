@@ -182,6 +182,11 @@ function doorsOf(settings: Settings, { decider, doctor, history, measured, told,
     maxConnectionAgeMs: settings.grpcMaxConnectionAgeMs,
     maxConnectionAgeGraceMs: settings.grpcMaxConnectionAgeGraceMs,
     drainTimeoutMs: settings.drainTimeoutMs,
+    onConnectionFailed(error, peer) {
+      // What a stranger does to a port is no news; an error of ours is.
+      if (error.name === 'ConnectionError') told.logger.debug({ peer }, `gRPC connection ended: ${error.message}`);
+      else onBug(error);
+    },
   });
   const http: Record<string, HttpServer> = {
     http: httpServer({

@@ -30,6 +30,8 @@ export interface GrpcServerOptions {
   /** Connections so old are told to go, and cut when the grace is over. 0: any age will do. */
   readonly maxConnectionAgeMs?: number;
   readonly maxConnectionAgeGraceMs?: number;
+  /** On wire: told of a connection that was ended for what its peer did, or for an error of ours. */
+  readonly onConnectionFailed?: (error: Error, peer: string) => void;
   /** How long calls in flight have to finish once the server stops; then their connections are cut. */
   readonly drainTimeoutMs?: number;
 }
@@ -54,7 +56,7 @@ export interface GrpcServer extends Part {
 
 /** The gRPC port. */
 export function grpcServer(options: GrpcServerOptions): GrpcServer {
-  const { transport = 'grpc-js', streams = {} } = options;
-  const all = { ...GRPC_DEFAULTS, ...options, transport, streams };
+  const { transport = 'grpc-js', streams = {}, onConnectionFailed = () => {} } = options;
+  const all = { ...GRPC_DEFAULTS, ...options, transport, streams, onConnectionFailed };
   return transport === 'wire' ? wireGrpcServer(all) : grpcJsServer(all);
 }

@@ -16,6 +16,7 @@ export function wireGrpcServer(options: Required<GrpcServerOptions>): GrpcServer
       listeners: [{ host, port }],
       methods: methodsOf(options),
       statusOf,
+      onFailed: options.onConnectionFailed,
       maxMessageBytes: options.maxMessageBytes,
       maxConnections: options.maxConnections,
       bounds: {
