@@ -89,6 +89,21 @@ export const TEST: readonly Suite[] = [
     without: 'WITHOUT_ENVOY',
   },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
+  {
+    name: 'e2e on wire',
+    commands: mocha('test/e2e/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 300,
+    env: { GRPC_TRANSPORT: 'wire' },
+    without: 'WITHOUT_ENVOY',
+  },
+  {
+    name: 'foreign on wire',
+    commands: mocha('test/foreign/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 300,
+    env: { GRPC_TRANSPORT: 'wire' },
+  },
 ];
 
 export const CHECK: readonly Suite[] = [
