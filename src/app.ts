@@ -2,7 +2,7 @@ import { systemClock } from './clock.ts';
 import type { Clock, Observer } from './core/ports.ts';
 import { type ProjectionOptions, project } from './core/projection.ts';
 import { type Counting, counting } from './counting.ts';
-import { type Health as GrpcHealth, health as grpcHealth, HEALTH_CHECK } from './grpc/health.ts';
+import { type Health as GrpcHealth, health as grpcHealth, HEALTH_CHECK, HEALTH_WATCH } from './grpc/health.ts';
 import { reflection } from './grpc/reflection.ts';
 import type { Tls } from './grpc/secure-server.ts';
 import { type GrpcServer, grpcServer } from './grpc/server.ts';
@@ -215,16 +215,23 @@ function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, 
   const healthService = grpcHealth({ onCall });
   const exposition = expositionHandler(measured.registry);
   const grpc = grpcServer({
+    transport: settings.grpcTransport,
     place: grpcPlace(settings),
     tls,
     handlers: { [SHOULD_RATE_LIMIT]: shouldRateLimit(answering), [HEALTH_CHECK]: healthService.check },
-    services: [healthService, reflection()],
+    streams: { [HEALTH_WATCH]: healthService.watch, ...reflection() },
     health: healthService,
     maxMessageBytes: settings.maxMessageBytes,
     maxConnections: settings.grpcMaxConnections,
+    maxStreams: settings.grpcMaxStreams,
     maxConnectionAgeMs: settings.grpcMaxConnectionAgeMs,
     maxConnectionAgeGraceMs: settings.grpcMaxConnectionAgeGraceMs,
     drainTimeoutMs: settings.drainTimeoutMs,
+    onConnectionFailed(error, peer) {
+      // What a stranger does to a port is no news; an error of ours is.
+      if (error.name === 'ConnectionError') told.logger.debug({ peer }, `gRPC connection ended: ${error.message}`);
+      else onBug(error);
+    },
   });
   const http: Record<string, HttpServer> = {
     http: httpServer({

@@ -154,6 +154,20 @@ export const SETTINGS = {
       '1h',
       'What its calls may take from then on; then it is cut. 0: as long as they like.',
     ),
+    grpcMaxStreams: setting(
+      'GRPC_MAX_STREAMS',
+      'number',
+      '4096',
+      integerBetween(1_024, COUNT_MOST),
+      'Calls that one connection may have open. Envoy fails those beyond.',
+    ),
+    grpcTransport: setting(
+      'GRPC_TRANSPORT',
+      'grpc-js|wire',
+      'grpc-js',
+      oneOf('grpc-js', 'wire'),
+      'What speaks HTTP/2 on the gRPC port: gRPC’s own library, or sockets of ours at a fraction of its cost.',
+    ),
     debugHost: setting('DEBUG_HOST', 'address', '0.0.0.0', text, 'Address of the admin port.'),
     debugPort: setting(
       'DEBUG_PORT',

@@ -6,6 +6,7 @@ interface FileDescriptor {
   readonly package: string;
   readonly messageType?: readonly MessageDescriptor[];
   readonly enumType?: readonly { readonly name: string }[];
+  readonly service?: readonly { readonly name: string; readonly method?: readonly { readonly name: string }[] }[];
   dependency?: string[];
 }
 
@@ -17,12 +18,24 @@ interface MessageDescriptor {
   readonly options?: { readonly mapEntry?: boolean };
 }
 
+/** A file of a package definition. */
+export interface ProtoFile {
+  readonly name: string;
+  /** Its serialized FileDescriptorProto. */
+  readonly bytes: Buffer;
+  /** Names of the files that it imports. */
+  readonly imports: readonly string[];
+  /** Full names of its messages, fields, enums, services and methods. */
+  readonly symbols: readonly string[];
+  /** Full names of its services alone. */
+  readonly services: readonly string[];
+}
+
 /**
- * The files of a package definition, as serialized FileDescriptorProtos that any protobuf library takes. Those of
- * proto-loader itself name no imports, refer to types by relative names, and give map entries a name of their own,
+ * The files of a package definition, in a form that any protobuf library takes. Those of proto-loader itself name no imports, refer to types by relative names, and give map entries a name of their own,
  * all of which grpcurl and other Go clients refuse; and they have no JSON names.
  */
-export function fileDescriptors(definition: PackageDefinition): Buffer[] {
+export function protoFiles(definition: PackageDefinition): ProtoFile[] {
   const codec = loadSync('google/protobuf/descriptor.proto')[
     'google.protobuf.FileDescriptorProto'
   ] as MessageTypeDefinition<object, object>;
@@ -37,7 +50,25 @@ export function fileDescriptors(definition: PackageDefinition): Buffer[] {
     for (const { name } of file.enumType ?? []) fileOfType.set(`${file.package}.${name}`, file.name);
   }
   for (const file of files) link(file, fileOfType);
-  return files.map((file) => codec.serialize(file));
+  return files.map((file) => ({
+    name: file.name,
+    bytes: codec.serialize(file),
+    imports: file.dependency ?? [],
+    symbols: [...symbolsOf(file)],
+    services: (file.service ?? []).map(({ name }) => `${file.package}.${name}`),
+  }));
+}
+
+function* symbolsOf(file: FileDescriptor): Generator<string> {
+  for (const [path, { field = [], enumType = [] }] of messagesOf(file.messageType, file.package)) {
+    yield path;
+    for (const { name } of [...field, ...enumType]) yield `${path}.${name}`;
+  }
+  for (const { name } of file.enumType ?? []) yield `${file.package}.${name}`;
+  for (const { name, method = [] } of file.service ?? []) {
+    yield `${file.package}.${name}`;
+    for (const one of method) yield `${file.package}.${name}.${one.name}`;
+  }
 }
 
 /** Makes type names absolute, imports the files they are in, and adds the JSON names that protoc would. */

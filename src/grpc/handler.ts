@@ -13,6 +13,18 @@ export interface CallContext {
   header(name: string): string | null;
 }
 
+/** Messages both ways, as bytes. The call ends when it resolves; it rejects with RpcError. */
+export type StreamHandler = (call: StreamContext) => Promise<void>;
+
+export interface StreamContext extends CallContext {
+  /** What the caller sends; it ends when the caller has ended it, or has gone. To be gone through once. */
+  readonly messages: AsyncIterable<Uint8Array>;
+  /** Resolves when the caller can take another; at once when it has gone. */
+  send(message: Uint8Array): Promise<void>;
+  /** Called once when the caller goes before the call has ended; at once when it has gone. */
+  onCancelled(listener: () => void): void;
+}
+
 /** The codes of gRPC that weir sends (https://grpc.io/docs/guides/status-codes/). */
 export const RPC_CODE = {
   ok: 0,

@@ -1,8 +1,15 @@
-import type { Server, ServerWritableStream } from '@grpc/grpc-js';
-import { type OnCall, RPC_CODE, RpcError, type UnaryHandler } from './handler.ts';
+import {
+  type OnCall,
+  RPC_CODE,
+  RpcError,
+  type StreamContext,
+  type StreamHandler,
+  type UnaryHandler,
+} from './handler.ts';
 import { serviceNamed } from './protos.ts';
 
 export const HEALTH_CHECK = '/grpc.health.v1.Health/Check';
+export const HEALTH_WATCH = '/grpc.health.v1.Health/Watch';
 
 /** "" is the server as a whole. It is as honest as the service's own name. */
 const SERVICES: ReadonlySet<string> = new Set(['', 'ratelimit']);
@@ -14,17 +21,15 @@ export const MAX_WATCHES = 1000;
 export interface Health {
   set(serving: boolean): void;
   readonly check: UnaryHandler;
-  /** Adds Watch, which needs a stream and so a transport that has them. */
-  addToServer(server: Server): void;
+  /** Tells the state now and whenever it is another. A caller that reads slowly misses what did not last. */
+  readonly watch: StreamHandler;
   /** Ends every watch with UNAVAILABLE, and those that come later at once. */
   close(): void;
 }
 
-type Watch = ServerWritableStream<{ service: string }, Uint8Array>;
-
 export function health({ onCall }: { readonly onCall?: OnCall } = {}): Health {
-  const { Check: definition, Watch: watchDefinition } = serviceNamed('grpc.health.v1.Health');
-  if (definition === undefined || watchDefinition === undefined) throw new Error('health.proto lacks a method');
+  const { Check: definition } = serviceNamed('grpc.health.v1.Health');
+  if (definition === undefined) throw new Error('health.proto lacks a method');
   const serialize = (status: string): Uint8Array => definition.responseSerialize({ status });
   const SERVING = serialize('SERVING');
   const NOT_SERVING = serialize('NOT_SERVING');
@@ -32,7 +37,8 @@ export function health({ onCall }: { readonly onCall?: OnCall } = {}): Health {
 
   let now = NOT_SERVING;
   let closed = false;
-  const watches = new Set<Watch>();
+  /** Of each open watch: what makes it look again. */
+  const watches = new Set<() => void>();
 
   const check: UnaryHandler = async (message) => {
     const startMs = performance.now();
@@ -44,53 +50,66 @@ export function health({ onCall }: { readonly onCall?: OnCall } = {}): Health {
 
   function refusalOf(message: Uint8Array): RpcError | null {
     try {
-      const { service } = definition!.requestDeserialize(Buffer.from(message)) as { service: string };
-      return SERVICES.has(service) ? null : new RpcError(RPC_CODE.notFound, 'unknown service');
+      return SERVICES.has(serviceOf(message)) ? null : new RpcError(RPC_CODE.notFound, 'unknown service');
     } catch {
       return new RpcError(RPC_CODE.internal, 'grpc: error unmarshalling request: not a HealthCheckRequest');
     }
   }
 
-  /** An unknown service may come to life elsewhere, so its watch stays open (health.proto of gRPC says so). */
-  function watch(call: Watch): void {
-    if (closed) {
-      end(call);
-      return;
-    }
-    if (watches.size === MAX_WATCHES) {
-      call.emit('error', {
-        code: RPC_CODE.resourceExhausted,
-        details: `too many watches, the limit is ${MAX_WATCHES}`,
-      });
-      return;
-    }
-    watches.add(call);
-    call.on('cancelled', () => watches.delete(call));
-    call.on('error', () => watches.delete(call));
-    call.write(SERVICES.has(call.request.service) ? now : SERVICE_UNKNOWN);
+  function serviceOf(message: Uint8Array): string {
+    return (definition!.requestDeserialize(Buffer.from(message)) as { service: string }).service;
   }
 
-  function end(call: Watch): void {
-    call.emit('error', { code: RPC_CODE.unavailable, details: 'the server is shutting down' });
+  async function watch(call: StreamContext): Promise<void> {
+    const known = await watchesKnown(call);
+    if (watches.size === MAX_WATCHES) {
+      throw new RpcError(RPC_CODE.resourceExhausted, `too many watches, the limit is ${MAX_WATCHES}`);
+    }
+    let look = (): void => {};
+    const wake = (): void => look();
+    watches.add(wake);
+    call.onCancelled(wake);
+    try {
+      let told: Uint8Array | null = null;
+      while (!call.cancelled) {
+        const changed = new Promise<void>((resolve) => {
+          look = resolve;
+        });
+        // An unknown service may come to life elsewhere, so its watch stays open (health.proto of gRPC says so).
+        const state = known ? now : SERVICE_UNKNOWN;
+        if (state !== told && (told !== null || !closed)) await call.send(state);
+        else if (!closed) await changed;
+        told = state;
+        if (closed && state === (known ? now : SERVICE_UNKNOWN)) {
+          throw new RpcError(RPC_CODE.unavailable, 'the server is shutting down');
+        }
+      }
+    } finally {
+      watches.delete(wake);
+    }
+  }
+
+  async function watchesKnown(call: StreamContext): Promise<boolean> {
+    for await (const message of call.messages) {
+      const refusal = refusalOf(message);
+      if (refusal?.code === RPC_CODE.internal) throw refusal;
+      return refusal === null;
+    }
+    throw new RpcError(RPC_CODE.internal, 'a watch without a request');
   }
 
   return {
     check,
+    watch,
     set(serving) {
       const next = serving ? SERVING : NOT_SERVING;
       if (next === now) return;
       now = next;
-      for (const call of watches) if (SERVICES.has(call.request.service)) call.write(now);
-    },
-    addToServer(server) {
-      const { path } = watchDefinition;
-      const deserialize = watchDefinition.requestDeserialize as (bytes: Buffer) => { service: string };
-      server.register(path, watch, (bytes: Uint8Array) => Buffer.from(bytes), deserialize, 'serverStream');
+      for (const wake of watches) wake();
     },
     close() {
       closed = true;
-      for (const call of [...watches]) end(call);
-      watches.clear();
+      for (const wake of watches) wake();
     },
   };
 }

@@ -30,6 +30,7 @@ interface Candidate {
 }
 
 const PLAIN = KINDS[0] as Kind;
+const WIRE = { GRPC_TRANSPORT: 'wire' };
 
 const dir = mkdtempSync(path.join(tmpdir(), 'weir-bench-'));
 const redis = await ownRedis();
@@ -39,10 +40,14 @@ try {
   execFileSync('taskset', ['-cp', '1', String(redis.pid)]);
   const memory = await weir('memory', {});
   const counting = await weir('Redis', { REDIS_URL: redis.url }, { redis: redis.pid });
+  const onWire = await weir('Redis on wire', { ...WIRE, REDIS_URL: redis.url }, { redis: redis.pid });
   const beside = [
-    { name: 'grpc-js echo', server: await echo(), kind: PLAIN },
+    { name: 'grpc-js echo', server: await echo('grpc-js echo', 'echo.ts'), kind: PLAIN },
     { name: 'memory store', server: memory, kind: PLAIN },
     { name: 'Redis store', server: counting, kind: PLAIN },
+    { name: 'wire echo', server: await echo('wire echo', '../wire/echo.ts'), kind: PLAIN },
+    { name: 'memory store on wire', server: await weir('memory on wire', WIRE), kind: PLAIN },
+    { name: 'Redis store on wire', server: onWire, kind: PLAIN },
   ];
   const stores = { calls: 100_000, warmUpCalls: 20_000, rounds: 5 };
   const kinds = { calls: 30_000, warmUpCalls: 10_000, rounds: 5 };
@@ -71,9 +76,9 @@ function candidatesOn(server: Server): readonly Candidate[] {
   return KINDS.map((kind) => ({ name: kind.name, server, kind }));
 }
 
-async function echo(): Promise<Server> {
+async function echo(name: string, file: string): Promise<Server> {
   const port = await freePort();
-  return start('grpc-js echo', port, ['--import=tsx', path.join(HERE, 'echo.ts'), String(port)], {}, {}, 'ready');
+  return start(name, port, ['--import=tsx', path.join(HERE, file), String(port)], {}, {}, 'ready');
 }
 
 async function weir(name: string, env: Record<string, string>, others: Record<string, number> = {}): Promise<Server> {

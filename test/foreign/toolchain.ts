@@ -8,6 +8,7 @@ import { skip } from '../support/skip.ts';
 
 const GRPCURL = { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.4' };
 const STATSD_EXPORTER = { module: 'github.com/prometheus/statsd_exporter', version: 'v0.31.0' };
+const H2SPEC = { module: 'github.com/summerwind/h2spec/cmd/h2spec', version: 'v2.2.1+incompatible' };
 const PYTHON_PACKAGES = ['envoy-data-plane==2.2.0', 'grpcio==1.85.1'];
 const OTLP_PACKAGES = ['opentelemetry-proto==1.45.2', 'grpcio==1.85.1'];
 
@@ -28,6 +29,11 @@ export function grpcurl(): Promise<string> {
 /** The path of statsd_exporter, built below the cache directory the first time. */
 export function statsdExporter(): Promise<string> {
   return goTool(STATSD_EXPORTER);
+}
+
+/** The path of h2spec, likewise. */
+export function h2spec(): Promise<string> {
+  return goTool(H2SPEC);
 }
 
 export async function goTool({

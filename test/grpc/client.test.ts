@@ -38,7 +38,6 @@ describe('weir client', () => {
     server = grpcServer({
       place: { host: '127.0.0.1', port: 0 },
       handlers: { [SHOULD_RATE_LIMIT]: handler },
-      services: [],
       health: health(),
     });
     await server.start();

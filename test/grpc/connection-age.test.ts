@@ -85,7 +85,6 @@ describe('the age of a connection', () => {
     server = grpcServer({
       place: { host: '127.0.0.1', port: 0 },
       handlers,
-      services: [],
       health: health(),
       drainTimeoutMs: 100,
       ...options,

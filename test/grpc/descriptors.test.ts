@@ -1,6 +1,6 @@
 import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
 import { expect } from 'chai';
-import { fileDescriptors } from '../../src/grpc/descriptors.ts';
+import { protoFiles } from '../../src/grpc/descriptors.ts';
 import { PROTO_FILES, PROTO_OPTIONS } from '../../src/grpc/protos.ts';
 
 interface Message {
@@ -17,12 +17,12 @@ interface File {
   syntax: string;
 }
 
-describe('fileDescriptors', () => {
+describe('protoFiles', () => {
   const codec = loadSync('google/protobuf/descriptor.proto')[
     'google.protobuf.FileDescriptorProto'
   ] as MessageTypeDefinition<object, object>;
-  const files = fileDescriptors(loadSync(PROTO_FILES, { ...PROTO_OPTIONS, keepCase: true })).map(
-    (bytes) => codec.deserialize(bytes) as File,
+  const files = protoFiles(loadSync(PROTO_FILES, { ...PROTO_OPTIONS, keepCase: true })).map(
+    ({ bytes }) => codec.deserialize(bytes) as File,
   );
   const file = (name: string) => files.find((it) => it.package === name)!;
   const message = (of: File, name: string) => of.messageType!.find((it) => it.name === name)!;

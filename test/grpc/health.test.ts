@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type ClientReadableStream, credentials, makeGenericClientConstructor, type ServiceError } from '@grpc/grpc-js';
 import { expect } from 'chai';
-import { HEALTH_CHECK, type Health, health } from '../../src/grpc/health.ts';
+import { HEALTH_CHECK, HEALTH_WATCH, type Health, health } from '../../src/grpc/health.ts';
 import { serviceNamed } from '../../src/grpc/protos.ts';
-import { type GrpcServer, grpcServer } from '../../src/grpc/server.ts';
+import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
 
 interface HealthClient {
   Check(request: { service: string }, done: (error: ServiceError | null, reply?: { status: string }) => void): void;
@@ -11,7 +11,9 @@ interface HealthClient {
   close(): void;
 }
 
-describe('health', () => {
+for (const transport of ['grpc-js', 'wire'] as const) describe(`health on ${transport}`, () => suite(transport));
+
+function suite(transport: Transport): void {
   let state: Health;
   let server: GrpcServer;
   let client: HealthClient;
@@ -21,7 +23,13 @@ describe('health', () => {
     calls = [];
     state = health({ onCall: (method, code) => calls.push(`${method} ${code}`) });
     const handlers = { [HEALTH_CHECK]: state.check };
-    server = grpcServer({ place: { host: '127.0.0.1', port: 0 }, handlers, services: [state], health: state });
+    server = grpcServer({
+      transport,
+      place: { host: '127.0.0.1', port: 0 },
+      handlers,
+      streams: { [HEALTH_WATCH]: state.watch },
+      health: state,
+    });
     await server.start();
     const Constructor = makeGenericClientConstructor(serviceNamed('grpc.health.v1.Health'), 'Health');
     const address = server.target()!;
@@ -102,7 +110,7 @@ describe('health', () => {
     const [error] = (await once(client.Watch({ service: '' }), 'error')) as [ServiceError];
     expect(error.code).to.equal(14);
   });
-});
+}
 
 function nextOf(watch: ClientReadableStream<{ status: string }>): () => Promise<string> {
   const waiting: ((status: string) => void)[] = [];

@@ -7,13 +7,17 @@ import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { health } from '../../src/grpc/health.ts';
 import type { Place } from '../../src/grpc/listening.ts';
-import { type GrpcServer, grpcServer } from '../../src/grpc/server.ts';
+import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
 import { skip } from '../support/skip.ts';
 
 const ECHO = '/t.T/Echo';
 const asIs = (bytes: Buffer) => bytes;
 
-describe('where gRPC listens', () => {
+for (const transport of ['grpc-js', 'wire'] as const) {
+  describe(`where gRPC listens, on ${transport}`, () => suite(transport));
+}
+
+function suite(transport: Transport): void {
   let directory: string;
   let path: string;
   const closers: (() => unknown)[] = [];
@@ -30,7 +34,7 @@ describe('where gRPC listens', () => {
 
   function serverAt(place: Place): GrpcServer {
     const handlers = { [ECHO]: async (message: Uint8Array) => message };
-    const server = grpcServer({ place, handlers, services: [], health: health() });
+    const server = grpcServer({ transport, place, handlers, health: health() });
     closers.push(() => server.stop());
     return server;
   }
@@ -98,4 +102,4 @@ describe('where gRPC listens', () => {
     expect(await ask(`127.0.0.1:${port}`)).to.equal(0);
     expect(await ask(`[::1]:${port}`)).to.equal(0);
   });
-});
+}

@@ -5,7 +5,7 @@ import { loadFileDescriptorSetFromBuffer, loadSync, type ServiceDefinition } fro
 import { expect } from 'chai';
 import { health } from '../../src/grpc/health.ts';
 import { reflection } from '../../src/grpc/reflection.ts';
-import { type GrpcServer, grpcServer } from '../../src/grpc/server.ts';
+import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
 import { bytes } from './wire.ts';
 
 const PACKAGE = dirname(createRequire(import.meta.url).resolve('@grpc/reflection/package.json'));
@@ -16,13 +16,20 @@ interface Reply {
   errorResponse?: { errorCode: number };
 }
 
-describe('reflection', () => {
+for (const transport of ['grpc-js', 'wire'] as const) describe(`reflection on ${transport}`, () => suite(transport));
+
+function suite(transport: Transport): void {
   let server: GrpcServer;
 
   before(async () => {
     const state = health();
-    const services = [state, reflection()];
-    server = grpcServer({ place: { host: '127.0.0.1', port: 0 }, handlers: {}, services, health: state });
+    server = grpcServer({
+      transport,
+      place: { host: '127.0.0.1', port: 0 },
+      handlers: {},
+      streams: reflection(),
+      health: state,
+    });
     await server.start();
   });
 
@@ -67,4 +74,4 @@ describe('reflection', () => {
       });
     });
   }
-});
+}

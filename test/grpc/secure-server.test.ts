@@ -10,9 +10,9 @@ import { promisify } from 'node:util';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { type CertificatesOptions, certificates as ownCertificates } from '../../src/grpc/certificates.ts';
-import { HEALTH_CHECK, health } from '../../src/grpc/health.ts';
+import { HEALTH_CHECK, HEALTH_WATCH, health } from '../../src/grpc/health.ts';
 import { reflection } from '../../src/grpc/reflection.ts';
-import { type GrpcServer, grpcServer } from '../../src/grpc/server.ts';
+import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
 import { type Certificates, certificates, type Signed } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -20,10 +20,16 @@ const ECHO = '/t.T/Echo';
 const REFLECTION = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
 /** As ServerReflectionRequest: `list_services: ""`. */
 const LIST_SERVICES = Buffer.of(0x3a, 0);
+/** RFC 9113, section 3.4: the magic, and SETTINGS without a word. */
+const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
 const run = promisify(execFile);
 const asIs = (bytes: Buffer) => bytes;
 
-describe('TLS on the gRPC port', () => {
+for (const transport of ['grpc-js', 'wire'] as const) {
+  describe(`TLS on the gRPC port, on ${transport}`, () => suite(transport));
+}
+
+function suite(transport: Transport): void {
   let authority: Certificates;
   let stranger: Certificates;
   let own: Signed;
@@ -80,9 +86,10 @@ describe('TLS on the gRPC port', () => {
     const state = health();
     state.set(true);
     server = grpcServer({
+      transport,
       place: { host: '127.0.0.1', port: 0 },
       handlers: { [ECHO]: async (message) => message, [HEALTH_CHECK]: state.check },
-      services: [state, reflection()],
+      streams: { [HEALTH_WATCH]: state.watch, ...reflection() },
       health: state,
       drainTimeoutMs: 10_000,
       maxConnectionAgeMs,
@@ -314,8 +321,10 @@ describe('TLS on the gRPC port', () => {
       first.on('session', (made: Buffer) => {
         session = made;
       });
+      first.write(PREFACE);
       await once(first, 'data');
       const second = dial({ ...options, session: session ?? first.getSession() });
+      second.write(PREFACE);
       await once(second, 'data');
       expect(second.isSessionReused(), maxVersion).to.equal(false);
     }
@@ -365,10 +374,11 @@ describe('TLS on the gRPC port', () => {
     const below: Socket = createConnection({ host: '127.0.0.1', port });
     below.on('error', () => {});
     const inside = dial({ ALPNProtocols: ['h2'] });
-    await Promise.all([once(below, 'connect'), once(inside, 'data')]);
+    inside.resume();
+    await Promise.all([once(below, 'connect'), once(inside, 'secureConnect')]);
     expect(await ask(clientWith(null))).to.equal('OK');
     const closed = Promise.all([once(below, 'close'), once(inside, 'close')]);
     await server.stop();
     await closed;
   });
-});
+}

@@ -8,9 +8,9 @@ import { limit } from '../../src/core/limit.ts';
 import { CallerGoneError, NoRulesError, StoreError } from '../../src/core/ports.ts';
 import { type CheckRequest, RequestError } from '../../src/core/request.ts';
 import { type CallContext, RPC_CODE, type UnaryHandler } from '../../src/grpc/handler.ts';
-import { HEALTH_CHECK, type Health, health } from '../../src/grpc/health.ts';
+import { HEALTH_CHECK, HEALTH_WATCH, type Health, health } from '../../src/grpc/health.ts';
 import { serviceNamed } from '../../src/grpc/protos.ts';
-import { type GrpcServer, type GrpcServerOptions, grpcServer } from '../../src/grpc/server.ts';
+import { type GrpcServer, type GrpcServerOptions, grpcServer, type Transport } from '../../src/grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from '../../src/grpc/should-rate-limit.ts';
 import { eventually } from '../support/eventually.ts';
 import { decision, limited, verdict } from './decisions.ts';
@@ -21,13 +21,18 @@ const { requestSerialize, responseDeserialize } = serviceNamed('envoy.service.ra
   .ShouldRateLimit!;
 const REQUEST = requestSerialize({ domain: 'd', descriptors: [{ entries: [{ key: 'k', value: 'v' }] }] });
 
+/** The preface of HTTP/2 and empty settings. */
+const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
+
 interface Answer {
   readonly code: number;
   readonly details: string;
   readonly message: Buffer | null;
 }
 
-describe('grpcServer', () => {
+for (const transport of ['grpc-js', 'wire'] as const) describe(`grpcServer on ${transport}`, () => suite(transport));
+
+function suite(transport: Transport): void {
   let decide: (request: CheckRequest) => Promise<Decision>;
   let bugs: unknown[];
   let unreadable: string[];
@@ -48,7 +53,14 @@ describe('grpcServer', () => {
       onUnreadable: (error) => unreadable.push(error.message),
     });
     const handlers: Record<string, UnaryHandler> = { [SHOULD_RATE_LIMIT]: handler, [HEALTH_CHECK]: state.check };
-    server = grpcServer({ place: { host, port: 0 }, handlers, services: [state], health: state, ...part });
+    server = grpcServer({
+      transport,
+      place: { host, port: 0 },
+      handlers,
+      streams: { [HEALTH_WATCH]: state.watch },
+      health: state,
+      ...part,
+    });
     await server.start();
     client = new Client(target(), credentials.createInsecure());
     ended.push(
@@ -242,6 +254,7 @@ describe('grpcServer', () => {
       const fate = await new Promise<string>((resolve) => {
         socket.once('data', () => resolve('kept')).once('close', () => resolve('closed'));
         socket.on('error', () => {});
+        socket.write(PREFACE);
       });
       return { socket, fate };
     };
@@ -257,8 +270,8 @@ describe('grpcServer', () => {
     const dead = createConnection({ host, port });
     ended.unshift(() => dead.destroy());
     const closed = once(dead, 'close');
-    // The preface of HTTP/2 and empty settings; then nothing more is ever said.
-    dead.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]));
+    // Then nothing more is ever said.
+    dead.write(PREFACE);
     dead.resume();
     await closed;
   });
@@ -291,14 +304,14 @@ describe('grpcServer', () => {
   it('is stopped once by two stops, and may be stopped before it starts', async () => {
     await start();
     await Promise.all([server.stop(), server.stop()]);
-    const other = grpcServer({ place: { host: '127.0.0.1', port: 0 }, handlers: {}, services: [], health: health() });
+    const other = grpcServer({ transport, place: { host: '127.0.0.1', port: 0 }, handlers: {}, health: health() });
     await other.stop();
   });
 
   it('says which address is taken', async () => {
     await start();
     const { host, port } = address();
-    const second = grpcServer({ place: { host, port }, handlers: {}, services: [], health: health() });
+    const second = grpcServer({ transport, place: { host, port }, handlers: {}, health: health() });
     const error = await second.start().then(
       () => null,
       (e: Error) => e,
@@ -348,7 +361,7 @@ describe('grpcServer', () => {
     expect((await call(REQUEST)).code).to.equal(0);
     expect(bugs).to.deep.equal([]);
   });
-});
+}
 
 async function expectUnhealthy(state: Health): Promise<void> {
   const context = { deadlineMs: null, cancelled: false, peer: '', header: () => null };

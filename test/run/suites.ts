@@ -111,6 +111,21 @@ export const TEST: readonly Suite[] = [
     without: 'WITHOUT_CONTAINER',
   },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
+  {
+    name: 'e2e on wire',
+    commands: mocha('test/e2e/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 600,
+    env: { GRPC_TRANSPORT: 'wire' },
+    without: 'WITHOUT_ENVOY',
+  },
+  {
+    name: 'foreign on wire',
+    commands: mocha('test/foreign/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 600,
+    env: { GRPC_TRANSPORT: 'wire' },
+  },
 ];
 
 export const CHECK: readonly Suite[] = [
@@ -140,7 +155,9 @@ export const BENCH: readonly Suite[] = [
 export const SOAK: readonly Suite[] = [
   {
     name: 'soak',
-    commands: mocha(...['laws', 'edge', 'soak', 'faults', 'xds'].map((folder) => `test/${folder}/**/*.test.ts`)),
+    commands: mocha(
+      ...['laws', 'edge', 'soak', 'faults', 'xds', 'wire'].map((folder) => `test/${folder}/**/*.test.ts`),
+    ),
     counted: 'mocha',
     deadlineSeconds: 3_600,
     env: { SOAK: '1' },

@@ -92,6 +92,8 @@ export async function service(options: ServiceOptions): Promise<Service> {
     STATS_FLUSH_INTERVAL: '1s',
     EXPIRATION_JITTER_MAX_SECONDS: '0',
     LOG_LEVEL: 'warn',
+    // A whole suite may be run on the other transport.
+    ...(process.env.GRPC_TRANSPORT === undefined ? {} : { GRPC_TRANSPORT: process.env.GRPC_TRANSPORT }),
     ...(options.redis === undefined ? {} : { REDIS_SOCKET_TYPE: 'tcp', REDIS_URL: options.redis }),
     ...options.env,
   };

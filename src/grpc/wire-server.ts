@@ -1,0 +1,59 @@
+import { BOUNDS } from '../wire/http2/bounds.ts';
+import type { Method } from '../wire/rpc/method.ts';
+import { wireServer } from '../wire/server.ts';
+import { RPC_CODE, RpcError } from './handler.ts';
+import { listen, targetOf } from './listening.ts';
+import { secureServer } from './secure-server.ts';
+import type { GrpcServer, GrpcServerSettled } from './server.ts';
+
+/** The gRPC port on our own transport. */
+export function wireGrpcServer(options: GrpcServerSettled): GrpcServer {
+  const { place, tls, health, drainTimeoutMs } = options;
+  const server = wireServer({
+    listeners: [tls === undefined ? {} : { through: (admit) => secureServer(tls, admit) }],
+    methods: methodsOf(options),
+    statusOf,
+    onFailed: options.onConnectionFailed,
+    maxMessageBytes: options.maxMessageBytes,
+    maxConnections: options.maxConnections,
+    bounds: {
+      ...BOUNDS,
+      maxConcurrentStreams: options.maxStreams,
+      keepaliveTimeMs: options.keepaliveTimeMs,
+      keepaliveTimeoutMs: options.keepaliveTimeoutMs,
+      maxAgeMs: options.maxConnectionAgeMs,
+      maxAgeGraceMs: options.maxConnectionAgeGraceMs,
+    },
+  });
+  const [listener] = server.listeners;
+  if (listener === undefined) throw new Error('wire made no listener');
+  let stopping: Promise<void> | null = null;
+
+  async function stop(): Promise<void> {
+    health.set(false);
+    health.close();
+    await server.stop(drainTimeoutMs);
+  }
+
+  return {
+    name: 'grpc',
+    start: () => server.start((_, of) => listen(of, place)),
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+    target: () => targetOf(listener),
+  };
+}
+
+function methodsOf({ handlers, streams }: GrpcServerSettled): ReadonlyMap<string, Method> {
+  const methods = new Map<string, Method>();
+  for (const [path, serve] of Object.entries(handlers)) methods.set(path, { kind: 'unary', serve });
+  for (const [path, serve] of Object.entries(streams)) methods.set(path, { kind: 'stream', serve });
+  return methods;
+}
+
+function statusOf(error: unknown): { readonly code: number; readonly message: string } {
+  if (!(error instanceof RpcError)) return { code: RPC_CODE.internal, message: 'internal error' };
+  return { code: error.code, message: error.message };
+}

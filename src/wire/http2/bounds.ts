@@ -1,0 +1,56 @@
+import type { Rate } from './bucket.ts';
+
+/** What one connection may ask of us. Times in milliseconds; 0 turns a time off. */
+export interface Bounds {
+  /** SETTINGS_MAX_CONCURRENT_STREAMS. */
+  readonly maxConcurrentStreams: number;
+  /** SETTINGS_MAX_HEADER_LIST_SIZE: a longer list is refused, one of 16 times as much ends the connection. */
+  readonly maxHeaderListBytes: number;
+  /** CONTINUATION frames of a block. */
+  readonly maxContinuations: number;
+  /** What a peer may send before we give more: on a connection, and on a stream of it. */
+  readonly connectionWindowBytes: number;
+  readonly streamWindowBytes: number;
+  /** Unsent bytes beyond which we read nothing more from the connection until they are sent. */
+  readonly maxUnsentBytes: number;
+  /** Replies that wait for a window of the peer; beyond it new calls are refused. */
+  readonly maxBlockedBytes: number;
+  /** SETTINGS (20 each), PING, PRIORITY, WINDOW_UPDATE, empty DATA, unknown frames. A request earns 8. */
+  readonly controlFrames: Rate;
+  /** Streams that the peer resets before they cost a handler. */
+  readonly rapidResets: Rate;
+  /** Streams that the peer makes us reset by what RFC 9113 calls an error of the stream. */
+  readonly streamErrors: Rate;
+  /** Until the preface and the first SETTINGS, until our SETTINGS are acknowledged, and for a block of headers. */
+  readonly handshakeTimeoutMs: number;
+  /** A connection that has been silent for so long is pinged, and cut when it stays silent. */
+  readonly keepaliveTimeMs: number;
+  readonly keepaliveTimeoutMs: number;
+  /** A connection without calls for so long is closed. */
+  readonly idleTimeoutMs: number;
+  /** How long a peer may take nothing of what waits for it. */
+  readonly stallTimeoutMs: number;
+  /** Then it is told to go; up to a tenth of it more or less, so that not all go at once. */
+  readonly maxAgeMs: number;
+  readonly maxAgeGraceMs: number;
+}
+
+export const BOUNDS: Bounds = {
+  maxConcurrentStreams: 4_096,
+  maxHeaderListBytes: 65_536,
+  maxContinuations: 16,
+  connectionWindowBytes: 16 * 1024 * 1024,
+  streamWindowBytes: 1024 * 1024,
+  maxUnsentBytes: 256 * 1024,
+  maxBlockedBytes: 64 * 1024 * 1024,
+  controlFrames: { burst: 4_000, perSecond: 400 },
+  rapidResets: { burst: 10_000, perSecond: 1_000 },
+  streamErrors: { burst: 200, perSecond: 20 },
+  handshakeTimeoutMs: 10_000,
+  keepaliveTimeMs: 60_000,
+  keepaliveTimeoutMs: 20_000,
+  idleTimeoutMs: 0,
+  stallTimeoutMs: 60_000,
+  maxAgeMs: 0,
+  maxAgeGraceMs: 10_000,
+};

@@ -1,0 +1,33 @@
+/** So many at once, and so many a second in the long run. */
+export interface Rate {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+/** A token bucket that is full at first. */
+export class Bucket {
+  private readonly rate: Rate;
+  private left: number;
+  private filledMs = 0;
+
+  constructor(rate: Rate) {
+    this.rate = rate;
+    this.left = rate.burst;
+  }
+
+  /** False when there were not so many left. */
+  take(cost: number, nowMs: number): boolean {
+    if (this.left < cost) this.fill(nowMs);
+    this.left -= cost;
+    return this.left >= 0;
+  }
+
+  give(more: number): void {
+    this.left = Math.min(this.rate.burst, this.left + more);
+  }
+
+  private fill(nowMs: number): void {
+    if (this.filledMs > 0) this.give(((nowMs - this.filledMs) / 1_000) * this.rate.perSecond);
+    this.filledMs = nowMs;
+  }
+}

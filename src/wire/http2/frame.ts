@@ -1,0 +1,53 @@
+/** RFC 9113, section 6. */
+export const FRAME = {
+  data: 0,
+  headers: 1,
+  priority: 2,
+  rstStream: 3,
+  settings: 4,
+  pushPromise: 5,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
+
+export const FLAG = { endStream: 0x1, ack: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
+
+export const FRAME_HEADER_BYTES = 9;
+/** Section 4.2: what everybody takes, and what we take at most. */
+export const MAX_FRAME_BYTES = 16_384;
+
+export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+
+/** Section 7. */
+export const CODE = {
+  noError: 0,
+  protocolError: 1,
+  internalError: 2,
+  flowControlError: 3,
+  settingsTimeout: 4,
+  streamClosed: 5,
+  frameSizeError: 6,
+  refusedStream: 7,
+  cancel: 8,
+  compressionError: 9,
+  enhanceYourCalm: 11,
+} as const;
+
+export type ErrorCode = (typeof CODE)[keyof typeof CODE];
+
+/** Ends the connection with a GOAWAY: RFC 9113, section 5.4.1. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A 32-bit integer without its highest bit, which is reserved wherever these stand. */
+export function uint31(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! & 0x7f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+}

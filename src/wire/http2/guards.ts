@@ -1,0 +1,40 @@
+import type { Bounds } from './bounds.ts';
+import { Bucket } from './bucket.ts';
+import { CODE, ConnectionError } from './frame.ts';
+
+/** A SETTINGS frame may touch every stream. */
+export const SETTINGS_COST = 20;
+const REQUEST_EARNS = 8;
+
+/** What a peer may do so often that it costs us nothing, and no oftener. */
+export class Guards {
+  private readonly control: Bucket;
+  private readonly resets: Bucket;
+  private readonly errors: Bucket;
+
+  constructor(bounds: Bounds) {
+    this.control = new Bucket(bounds.controlFrames);
+    this.resets = new Bucket(bounds.rapidResets);
+    this.errors = new Bucket(bounds.streamErrors);
+  }
+
+  /** Frames that cost us something and ask for nothing. */
+  controlFrame(cost: number, nowMs: number): void {
+    if (!this.control.take(cost, nowMs)) throw new ConnectionError(CODE.enhanceYourCalm, 'too many control frames');
+  }
+
+  /** Real work comes with some of them: window updates, pings that measure. */
+  request(): void {
+    this.control.give(REQUEST_EARNS);
+  }
+
+  /** CVE-2023-44487: streams opened to be reset. */
+  rapidReset(nowMs: number): void {
+    if (!this.resets.take(1, nowMs)) throw new ConnectionError(CODE.enhanceYourCalm, 'too many streams were reset');
+  }
+
+  /** CVE-2025-8671: streams that we are made to reset. */
+  streamError(nowMs: number): void {
+    if (!this.errors.take(1, nowMs)) throw new ConnectionError(CODE.enhanceYourCalm, 'too many streams in error');
+  }
+}

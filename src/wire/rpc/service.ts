@@ -1,0 +1,111 @@
+import type { Application, Connection } from '../http2/connection.ts';
+import type { Head } from '../http2/head.ts';
+import type { Stream, StreamEvents } from '../http2/stream.ts';
+import { HttpAnswer } from './http-answer.ts';
+import type { Method } from './method.ts';
+import { type Plan, planOf } from './plan.ts';
+import { trailersOnly } from './response.ts';
+import { STATUS, type Status } from './status.ts';
+import { StreamingCall } from './streaming-call.ts';
+import { UnaryCall } from './unary-call.ts';
+
+export interface RpcOptions {
+  /** By full method name, `/package.Service/Method`. */
+  readonly methods: ReadonlyMap<string, Method>;
+  /** What becomes of an error that a handler rejects with. */
+  readonly statusOf: (error: unknown) => Status;
+  /** A larger message is RESOURCE_EXHAUSTED. */
+  readonly maxMessageBytes: number;
+  /** Handlers that run at once; a call beyond is RESOURCE_EXHAUSTED. */
+  readonly maxRunning: number;
+  /** Bytes of messages that are not whole or not read: of a connection, and of all. */
+  readonly maxBufferedBytes: number;
+  readonly maxBufferedBytesOfAll: number;
+  /** A call of one message has to have arrived by then. */
+  readonly requestTimeoutMs: number;
+}
+
+export const RPC_DEFAULTS = {
+  maxMessageBytes: 4_194_304,
+  maxRunning: 100_000,
+  maxBufferedBytes: 64 * 1024 * 1024,
+  maxBufferedBytesOfAll: 256 * 1024 * 1024,
+  requestTimeoutMs: 60_000,
+};
+
+/** gRPC over the streams of any number of connections. */
+export class RpcService {
+  readonly maxMessageBytes: number;
+  readonly requestTimeoutMs: number;
+  readonly statusOf: (error: unknown) => Status;
+  /** Handlers that run. */
+  running = 0;
+  private bufferedBytes = 0;
+  private readonly options: RpcOptions;
+
+  constructor(options: RpcOptions) {
+    this.options = options;
+    this.maxMessageBytes = options.maxMessageBytes;
+    this.requestTimeoutMs = options.requestTimeoutMs;
+    this.statusOf = options.statusOf;
+  }
+
+  /** As `open` of an Application. */
+  open: Application['open'] = (stream: Stream, head: Head | null): StreamEvents => {
+    if (head === null) {
+      const message = `a header list of more than ${stream.connection.bounds.maxHeaderListBytes} bytes`;
+      return this.refuse(stream, { code: STATUS.resourceExhausted, message });
+    }
+    head.memo ??= planOf(head, this.options.methods);
+    const plan = head.memo as Plan;
+    if (plan.kind === 'call') return this.call(stream, plan, head);
+    if (plan.kind === 'refused') return this.refuse(stream, plan, plan.accepting);
+    return new HttpAnswer(stream, plan, this.requestTimeoutMs);
+  };
+
+  private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields }: Head): StreamEvents {
+    const { connection } = stream;
+    const { maxConcurrentStreams, maxBlockedBytes } = connection.bounds;
+    // Who has not acknowledged our SETTINGS may have sent as many again before it knew them.
+    const most = connection.settled ? maxConcurrentStreams : 2 * maxConcurrentStreams;
+    if (connection.load > most || this.running >= this.options.maxRunning) {
+      return this.refuse(stream, { code: STATUS.resourceExhausted, message: 'too many calls at once' });
+    }
+    if (connection.sender.blockedBytes > maxBlockedBytes) {
+      return this.refuse(stream, { code: STATUS.resourceExhausted, message: 'too many answers wait to be read' });
+    }
+    const { method } = plan;
+    return method.kind === 'unary'
+      ? new UnaryCall(this, stream, plan, fields, method.serve)
+      : new StreamingCall(this, stream, plan, fields, method.serve);
+  }
+
+  private refuse(stream: Stream, status: Status, accepting = false): StreamEvents {
+    stream.headers(trailersOnly(status, accepting), true);
+    return NOBODY;
+  }
+
+  takeRoom(connection: Connection, bytes: number): boolean {
+    const { maxBufferedBytes, maxBufferedBytesOfAll } = this.options;
+    if (connection.bufferedBytes + bytes > maxBufferedBytes) return false;
+    if (this.bufferedBytes + bytes > maxBufferedBytesOfAll) return false;
+    connection.bufferedBytes += bytes;
+    this.bufferedBytes += bytes;
+    return true;
+  }
+
+  giveRoom(connection: Connection, bytes: number): void {
+    connection.bufferedBytes -= bytes;
+    this.bufferedBytes -= bytes;
+  }
+}
+
+/** Of a stream that has its answer: what still comes is read, for the windows' sake, and dropped. */
+const NOBODY: StreamEvents = {
+  begun: false,
+  data() {},
+  end() {},
+  reset() {},
+  drained() {},
+  tick() {},
+};

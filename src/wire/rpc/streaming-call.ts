@@ -1,0 +1,152 @@
+import type { Stream } from '../http2/stream.ts';
+import { Call } from './call.ts';
+import { gunzipped } from './gzip.ts';
+import { CallError, type Message, MessageReader } from './message-reader.ts';
+import type { StreamContext, StreamHandler } from './method.ts';
+import type { Plan } from './plan.ts';
+import type { RpcService } from './service.ts';
+import { STATUS } from './status.ts';
+
+/** Messages both ways. The handler begins with the headers; the caller's window opens as its messages are taken. */
+export class StreamingCall extends Call implements StreamContext {
+  readonly messages: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => this.next(),
+      return: async () => ({ done: true, value: undefined }),
+    }),
+  };
+  private readonly handler: StreamHandler;
+  private readonly gzip: boolean;
+  private readonly reader: MessageReader;
+  private readonly queue: Message[] = [];
+  /** Bytes of the wire that are given back to the caller once the queue is empty. */
+  private heldBytes = 0;
+  private allCame = false;
+  private runs = false;
+  private wake: (() => void) | null = null;
+  private readonly senders: (() => void)[] = [];
+  private readonly cancelListeners: (() => void)[] = [];
+
+  constructor(
+    service: RpcService,
+    stream: Stream,
+    plan: Plan & { kind: 'call' },
+    fields: readonly string[],
+    handler: StreamHandler,
+  ) {
+    super(service, stream, plan, fields);
+    this.handler = handler;
+    this.gzip = plan.gzip;
+    this.reader = new MessageReader(service.maxMessageBytes, this);
+    stream.connection.defer(this);
+  }
+
+  data(bytes: Buffer, start: number, end: number): void {
+    if (this.ended) return;
+    try {
+      this.reader.read(bytes, start, end, (message) => this.accept(message));
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.cut({ code: error.code, message: error.message });
+      return;
+    }
+    this.heldBytes += end - start;
+    // An unfinished message needs the rest of it, so its bytes are not held back.
+    if (this.queue.length === 0) this.giveBack();
+    else this.wakeReader();
+  }
+
+  private accept(message: Message): void {
+    if (message.compressed && !this.gzip) {
+      throw new CallError(STATUS.internal, 'a compressed message without grpc-encoding');
+    }
+    if (!this.take(message.bytes.length)) throw new CallError(STATUS.resourceExhausted, 'too many unread messages');
+    this.queue.push(message);
+  }
+
+  end(): void {
+    if (this.ended) return;
+    if (this.reader.partial) {
+      this.cut({ code: STATUS.internal, message: 'the message is cut short' });
+      return;
+    }
+    this.allCame = true;
+    this.wakeReader();
+  }
+
+  run(): void {
+    if (this.ended) return;
+    this.enter();
+    this.runs = true;
+    void this.handle();
+  }
+
+  private async handle(): Promise<void> {
+    try {
+      await this.handler(this);
+      this.done();
+      this.succeed();
+    } catch (error) {
+      this.done();
+      this.failWith(error);
+    }
+    this.abandoned();
+  }
+
+  async send(message: Uint8Array): Promise<void> {
+    if (this.ended || this.write(message)) return;
+    await new Promise<void>((sent) => this.senders.push(sent));
+  }
+
+  onCancelled(listener: () => void): void {
+    if (this.cancelled) listener();
+    else this.cancelListeners.push(listener);
+  }
+
+  drained(): void {
+    for (const sent of this.senders.splice(0)) sent();
+  }
+
+  private async next(): Promise<IteratorResult<Uint8Array>> {
+    while (this.queue.length === 0 && !this.allCame && !this.ended) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    const message = this.ended ? undefined : this.queue.shift();
+    if (message === undefined) return { done: true, value: undefined };
+    this.give(message.bytes.length);
+    if (this.queue.length === 0) this.giveBack();
+    const { compressed, bytes } = message;
+    return { done: false, value: compressed ? await gunzipped(bytes, this.service.maxMessageBytes) : bytes };
+  }
+
+  private giveBack(): void {
+    const bytes = this.heldBytes;
+    this.heldBytes = 0;
+    this.stream.consume(bytes);
+  }
+
+  private wakeReader(): void {
+    this.wake?.();
+    this.wake = null;
+  }
+
+  private done(): void {
+    this.runs = false;
+    this.leave();
+  }
+
+  protected handling(): boolean {
+    return this.runs;
+  }
+
+  protected abandoned(): void {
+    this.reader.drop();
+    for (const { bytes } of this.queue.splice(0)) this.give(bytes.length);
+    this.wakeReader();
+    this.drained();
+    const listeners = this.cancelListeners.splice(0);
+    if (this.cancelled) for (const listener of listeners) listener();
+  }
+}

@@ -1,0 +1,133 @@
+import type { Stream } from '../http2/stream.ts';
+import { Call } from './call.ts';
+import { gunzipped } from './gzip.ts';
+import { CallError, type Message, MessageReader, messageLength, view } from './message-reader.ts';
+import type { UnaryHandler } from './method.ts';
+import type { Plan } from './plan.ts';
+import type { RpcService } from './service.ts';
+import { STATUS } from './status.ts';
+
+const PREFIX_BYTES = 5;
+
+/** One message in, one out. The handler begins when the request is whole and the read in which it came is done. */
+export class UnaryCall extends Call {
+  private readonly handler: UnaryHandler;
+  private readonly gzip: boolean;
+  private message: Uint8Array | null = null;
+  private compressed = false;
+  private reader: MessageReader | null = null;
+  private runs = false;
+
+  constructor(
+    service: RpcService,
+    stream: Stream,
+    plan: Plan & { kind: 'call' },
+    fields: readonly string[],
+    handler: UnaryHandler,
+  ) {
+    super(service, stream, plan, fields);
+    this.handler = handler;
+    this.gzip = plan.gzip;
+  }
+
+  data(bytes: Buffer, start: number, end: number): void {
+    if (this.ended) return;
+    try {
+      this.read(bytes, start, end);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.cut({ code: error.code, message: error.message });
+      return;
+    }
+    this.stream.consume(end - start);
+  }
+
+  /** Most messages are one frame. */
+  private read(bytes: Buffer, start: number, end: number): void {
+    const { maxMessageBytes } = this.service;
+    if (this.reader === null && this.message === null && end - start >= PREFIX_BYTES) {
+      const length = messageLength(bytes, start, maxMessageBytes);
+      if (length === end - start - PREFIX_BYTES) {
+        this.accept(bytes[start] === 1, view(bytes, start + PREFIX_BYTES, end));
+        return;
+      }
+    }
+    this.reader ??= new MessageReader(maxMessageBytes, this);
+    this.reader.read(bytes, start, end, (message: Message) => this.accept(message.compressed, message.bytes));
+  }
+
+  private accept(compressed: boolean, bytes: Uint8Array): void {
+    if (this.message !== null) throw new CallError(STATUS.unimplemented, 'a second message in a call of one');
+    if (compressed && !this.gzip) throw new CallError(STATUS.internal, 'a compressed message without grpc-encoding');
+    this.compressed = compressed;
+    this.message = bytes;
+  }
+
+  end(): void {
+    if (this.ended) return;
+    if (this.reader?.partial) this.cut({ code: STATUS.internal, message: 'the message is cut short' });
+    else if (this.message === null) this.cut({ code: STATUS.unimplemented, message: 'no message in a call of one' });
+    else this.stream.connection.defer(this);
+  }
+
+  run(): void {
+    if (this.ended) return;
+    this.enter();
+    this.runs = true;
+    if (this.compressed) void this.inflate();
+    else this.handle(this.message!);
+    this.message = null;
+  }
+
+  private async inflate(): Promise<void> {
+    try {
+      this.handle(await gunzipped(this.message!, this.service.maxMessageBytes));
+    } catch (error) {
+      this.done();
+      this.failWith(error);
+    }
+  }
+
+  private handle(message: Uint8Array): void {
+    let reply: Promise<Uint8Array>;
+    try {
+      reply = this.handler(message, this);
+    } catch (error) {
+      reply = Promise.reject(error);
+    }
+    reply.then(
+      (bytes) => this.reply(bytes),
+      (error) => {
+        this.done();
+        this.failWith(error);
+      },
+    );
+  }
+
+  private reply(bytes: Uint8Array): void {
+    this.done();
+    if (this.ended) return;
+    if (!(bytes instanceof Uint8Array)) {
+      this.failWith(new TypeError('a handler has answered no bytes'));
+      return;
+    }
+    this.write(bytes);
+    this.succeed();
+  }
+
+  private done(): void {
+    this.runs = false;
+    this.leave();
+  }
+
+  drained(): void {}
+
+  protected handling(): boolean {
+    return this.runs;
+  }
+
+  protected abandoned(): void {
+    this.reader?.drop();
+    this.message = null;
+  }
+}

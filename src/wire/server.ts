@@ -1,0 +1,167 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { BOUNDS, type Bounds } from './http2/bounds.ts';
+import { type Application, Connection } from './http2/connection.ts';
+import { flusher } from './http2/flusher.ts';
+import { RPC_DEFAULTS, type RpcOptions, RpcService } from './rpc/service.ts';
+
+/** A TCP port, or the path of a unix socket; with TLS it takes clients that ask for h2 by ALPN and no others. */
+export interface Listener {
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly tls?: TlsOptions;
+  /** In place of `tls`: makes the server itself, which hands over the connections that may speak HTTP/2. */
+  readonly through?: (admit: (socket: Socket) => void) => Server;
+}
+
+type Needed = 'methods' | 'statusOf';
+
+export interface WireServerOptions extends Pick<RpcOptions, Needed>, Partial<Omit<RpcOptions, Needed>> {
+  readonly listeners: readonly Listener[];
+  readonly bounds?: Partial<Bounds>;
+  /** Connections beyond it are closed unanswered; those there are go on. */
+  readonly maxConnections?: number;
+  /** Told of each connection that was ended for what its peer did, or by an error of this code. */
+  readonly onFailed?: (error: Error, peer: string) => void;
+}
+
+export interface WireServer {
+  /** Rejects with the first listener's error; none is left open then. */
+  start(listen?: (listener: Listener, server: Server) => Promise<void>): Promise<void>;
+  /** Takes nothing new, says GOAWAY, and resolves when the last call has its answer; cuts those left at the deadline. */
+  stop(drainTimeoutMs: number): Promise<void>;
+  /** Of each listener that is open; a path as it is. */
+  addresses(): readonly (AddressInfo | string)[];
+  /** Certificates for connections from now on, of every listener with TLS. */
+  setTls(options: TlsOptions): void;
+  readonly connections: number;
+  /** One for each listener, in order. */
+  readonly listeners: readonly Server[];
+}
+
+const MAX_CONNECTIONS = 10_000;
+const MOST_TICK_MS = 100;
+const LEAST_TICK_MS = 5;
+
+/** gRPC over HTTP/2, straight on sockets. */
+export function wireServer(options: WireServerOptions): WireServer {
+  const bounds: Bounds = { ...BOUNDS, ...options.bounds };
+  const { maxConnections = MAX_CONNECTIONS, onFailed } = options;
+  const service = new RpcService({ ...RPC_DEFAULTS, ...options });
+  const flushes = flusher();
+  const connections = new Set<Connection>();
+  const sockets = new Set<Socket>();
+  let stopping: Promise<void> | null = null;
+  let ticker: NodeJS.Timeout | undefined;
+
+  const application: Application = {
+    open: service.open,
+    closed: (connection) => connections.delete(connection),
+    failed: (connection, error) => onFailed?.(error, connection.peer),
+  };
+
+  function accepted(socket: Socket): void {
+    if (stopping !== null) socket.destroy();
+    else connections.add(new Connection(socket, bounds, application, flushes));
+  }
+
+  const servers = options.listeners.map(({ tls, through }) => {
+    const server = through
+      ? through(accepted)
+      : tls === undefined
+        ? createServer({ noDelay: true }, accepted)
+        : createTlsServer(tlsOptions(tls, bounds), (socket) => {
+            if (socket.alpnProtocol === 'h2') accepted(socket);
+            else socket.destroy();
+          });
+    // Node tells of a handshake that fails or takes too long, and leaves the rest to whoever listens.
+    if (tls !== undefined) server.on('tlsClientError', (_error, socket: Socket) => socket.destroy());
+    server.on('connection', (socket: Socket) => {
+      if (sockets.size >= maxConnections) {
+        socket.destroy();
+        return;
+      }
+      sockets.add(socket);
+      // Also of TLS connections that never get as far as their first byte of HTTP/2.
+      socket.on('close', () => sockets.delete(socket));
+      if (tls !== undefined || through !== undefined) socket.setNoDelay(true);
+    });
+    return server as Server;
+  });
+
+  function tick(): void {
+    const nowMs = Date.now();
+    for (const connection of connections) connection.life.tick(nowMs);
+  }
+
+  async function start(open: typeof listen = listen): Promise<void> {
+    try {
+      for (const [i, server] of servers.entries()) await open(options.listeners[i]!, server);
+    } catch (error) {
+      for (const server of servers) server.close();
+      throw error;
+    }
+    ticker = setInterval(tick, tickMs(bounds));
+    ticker.unref();
+  }
+
+  async function stop(drainTimeoutMs: number): Promise<void> {
+    const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const connection of connections) connection.drain();
+    // What is in a TLS handshake has no call to lose.
+    const known = new Set([...connections].map(({ socket }) => socket.remotePort));
+    for (const socket of sockets) if (!known.has(socket.remotePort)) socket.destroy();
+    const force = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, drainTimeoutMs);
+    await Promise.all(closed);
+    clearTimeout(force);
+    clearInterval(ticker);
+  }
+
+  return {
+    start,
+    stop(drainTimeoutMs) {
+      stopping ??= stop(drainTimeoutMs);
+      return stopping;
+    },
+    addresses: () => servers.map((server) => server.address()).filter((address) => address !== null),
+    setTls(tls) {
+      for (const server of servers) {
+        if ('setSecureContext' in server) (server.setSecureContext as (options: TlsOptions) => void)(tls);
+      }
+    },
+    listeners: servers,
+    get connections() {
+      return connections.size;
+    },
+  };
+}
+
+function tlsOptions(tls: TlsOptions, { handshakeTimeoutMs }: Bounds): TlsOptions {
+  const handshakeTimeout = handshakeTimeoutMs === 0 ? {} : { handshakeTimeout: handshakeTimeoutMs };
+  // RFC 9113, section 9.2: TLS 1.2 at least.
+  return { minVersion: 'TLSv1.2', ...handshakeTimeout, ...tls, ALPNProtocols: ['h2'] };
+}
+
+/** Short times want a quick clock. */
+function tickMs(bounds: Bounds): number {
+  const times = [bounds.handshakeTimeoutMs, bounds.keepaliveTimeMs, bounds.keepaliveTimeoutMs, bounds.stallTimeoutMs];
+  const shortest = Math.min(...times.filter((ms) => ms > 0));
+  return Math.max(LEAST_TICK_MS, Math.min(MOST_TICK_MS, shortest / 4));
+}
+
+function listen({ host, port, path }: Listener, server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const listening = (): void => {
+      server.off('error', reject);
+      // A connection that could not be accepted is one connection less, not the end of the port.
+      server.on('error', () => {});
+      resolve();
+    };
+    if (path !== undefined) server.listen(path, listening);
+    else server.listen(port ?? 0, host, listening);
+  });
+}

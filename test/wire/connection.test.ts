@@ -1,0 +1,488 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect } from 'chai';
+import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
+import { CODE, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Bed, bed, ECHO, IDLE, inProcess, SIZE, WAIT } from './bed.ts';
+import {
+  call,
+  data,
+  frame,
+  GREETING,
+  headers,
+  message,
+  type Peer,
+  reset,
+  rpcFields,
+  SETTINGS,
+  SETTINGS_ACK,
+  settings,
+  uint32,
+  windowUpdate,
+} from './peer.ts';
+
+/** A method that is not there: it is answered at once, and what comes for it is dropped. */
+const NONE = '/test.T/None';
+const HI = Buffer.from('hi');
+
+describe('an HTTP/2 connection', () => {
+  let it_: Bed;
+  const open = async (options: Parameters<typeof bed>[0] = {}) => {
+    it_ = await bed(options);
+    return it_;
+  };
+  const greeted = async (...first: Uint8Array[]): Promise<Peer> => {
+    const one = await it_.peer();
+    one.send(GREETING, ...first);
+    return one;
+  };
+
+  afterEach(() => it_.end());
+
+  describe('what RFC 9113 calls an error of the connection', () => {
+    const path = rpcFields(ECHO);
+    const block = encodeBlock(path);
+    const openStream = headers(1, path);
+    const cases: readonly (readonly [string, number, readonly Buffer[]])[] = [
+      ['a first frame that is not SETTINGS', CODE.protocolError, [PREFACE, frame(FRAME.ping, 0, 0, Buffer.alloc(8))]],
+      ['a first SETTINGS that acknowledges', CODE.protocolError, [PREFACE, SETTINGS_ACK]],
+      ['DATA on stream 0', CODE.protocolError, [data(0, HI)]],
+      ['DATA on an idle stream', CODE.protocolError, [data(1, HI)]],
+      ['DATA on a stream of even number', CODE.protocolError, [data(2, HI)]],
+      ['HEADERS on stream 0', CODE.protocolError, [frame(FRAME.headers, FLAG.endHeaders, 0, block)]],
+      ['HEADERS on stream 2', CODE.protocolError, [frame(FRAME.headers, FLAG.endHeaders, 2, block)]],
+      ['HEADERS on stream 3 behind 5', CODE.protocolError, [headers(5, path), headers(3, path)]],
+      ['HEADERS on a stream that is over', CODE.streamClosed, [call(1, ECHO, HI), reset(1, 8), headers(1, path)]],
+      ['DATA on a stream that the peer has reset', CODE.streamClosed, [openStream, reset(1, 8), data(1, HI)]],
+      ['PRIORITY on stream 0', CODE.protocolError, [frame(FRAME.priority, 0, 0, Buffer.alloc(5))]],
+      ['RST_STREAM on stream 0', CODE.protocolError, [reset(0, 8)]],
+      ['RST_STREAM on an idle stream', CODE.protocolError, [reset(1, 8)]],
+      ['RST_STREAM of 3 bytes', CODE.frameSizeError, [openStream, frame(FRAME.rstStream, 0, 1, Buffer.alloc(3))]],
+      ['SETTINGS on a stream', CODE.protocolError, [frame(FRAME.settings, 0, 1)]],
+      ['SETTINGS of 5 bytes', CODE.frameSizeError, [frame(FRAME.settings, 0, 0, Buffer.alloc(5))]],
+      ['an ACK of SETTINGS with a payload', CODE.frameSizeError, [frame(FRAME.settings, 1, 0, Buffer.alloc(6))]],
+      ['ENABLE_PUSH of 2', CODE.protocolError, [settings([2, 2])]],
+      ['INITIAL_WINDOW_SIZE of 2^31', CODE.flowControlError, [settings([4, 2 ** 31])]],
+      ['MAX_FRAME_SIZE of 16,383', CODE.protocolError, [settings([5, 16_383])]],
+      ['MAX_FRAME_SIZE of 2^24', CODE.protocolError, [settings([5, 2 ** 24])]],
+      ['PUSH_PROMISE', CODE.protocolError, [frame(FRAME.pushPromise, FLAG.endHeaders, 1, uint32(2))]],
+      ['PING on a stream', CODE.protocolError, [frame(FRAME.ping, 0, 1, Buffer.alloc(8))]],
+      ['PING of 7 bytes', CODE.frameSizeError, [frame(FRAME.ping, 0, 0, Buffer.alloc(7))]],
+      ['GOAWAY on a stream', CODE.protocolError, [frame(FRAME.goaway, 0, 1, Buffer.alloc(8))]],
+      ['GOAWAY of 7 bytes', CODE.frameSizeError, [frame(FRAME.goaway, 0, 0, Buffer.alloc(7))]],
+      ['WINDOW_UPDATE of 0 on the connection', CODE.protocolError, [windowUpdate(0, 0)]],
+      ['WINDOW_UPDATE on an idle stream', CODE.protocolError, [windowUpdate(1, 1)]],
+      ['WINDOW_UPDATE of 5 bytes', CODE.frameSizeError, [frame(FRAME.windowUpdate, 0, 0, Buffer.alloc(5))]],
+      ['a connection window above 2^31-1', CODE.flowControlError, [windowUpdate(0, 0x7fff_ffff)]],
+      [
+        'a stream window that SETTINGS carry above 2^31-1',
+        CODE.flowControlError,
+        [openStream, windowUpdate(1, 0x7fff_0000), settings([4, 0x7fff_ffff])],
+      ],
+      ['a frame of 16,385 bytes', CODE.frameSizeError, [openStream, data(1, Buffer.alloc(16_385))]],
+      ['padding as long as its frame', CODE.protocolError, [openStream, frame(0, FLAG.padded, 1, Buffer.of(2, 0))]],
+      ['padding without its length', CODE.protocolError, [openStream, frame(0, FLAG.padded, 1)]],
+      ['padding beyond HEADERS', CODE.protocolError, [frame(1, FLAG.padded | 4, 1, Buffer.of(9, 0x82))]],
+      ['HEADERS too short for a priority', CODE.protocolError, [frame(1, FLAG.priority | 4, 1, Buffer.alloc(4))]],
+      ['CONTINUATION of nothing', CODE.protocolError, [frame(FRAME.continuation, 4, 1, block)]],
+      [
+        'CONTINUATION behind END_HEADERS',
+        CODE.protocolError,
+        [openStream, frame(FRAME.continuation, FLAG.endHeaders, 1, block)],
+      ],
+      [
+        'CONTINUATION of another stream',
+        CODE.protocolError,
+        [frame(FRAME.headers, 0, 1, block), frame(FRAME.continuation, FLAG.endHeaders, 3, block)],
+      ],
+      ['PING within a block', CODE.protocolError, [frame(1, 0, 1, block), frame(6, 0, 0, Buffer.alloc(8))]],
+      ['an unknown frame within a block', CODE.protocolError, [frame(1, 0, 1, block), frame(99, 0, 1)]],
+      ['a block that is no HPACK', CODE.compressionError, [frame(1, FLAG.endHeaders, 1, Buffer.of(0x80))]],
+    ];
+    for (const [what, code, pieces] of cases) {
+      it(`ends it for ${what} with GOAWAY ${code}, and closes the socket`, async () => {
+        await open();
+        const one = await it_.peer();
+        one.send(...(pieces[0] === PREFACE ? pieces : [GREETING, ...pieces]));
+        expect(await one.farewell()).to.equal(code);
+        expect(it_.failures).to.have.length(1);
+        await eventually('the server to forget it', () => it_.server.connections === 0);
+      });
+    }
+
+    it('ends it for 80,000 bytes of DATA in one read where its window is 65,535', () => {
+      const one = inProcess({ bounds: { connectionWindowBytes: 65_535 } });
+      const pieces = Array.from({ length: 5 }, () => data(1, Buffer.alloc(16_000)));
+      one.hear(GREETING, openStream, ...pieces.slice(0, 4));
+      expect(one.errors).to.deep.equal([]);
+      one.hear(...pieces);
+      expect(one.errors.map((error) => error.message)).to.deep.equal(['DATA beyond the window']);
+    });
+  });
+
+  describe('what RFC 9113 calls an error of a stream', () => {
+    const request = (without: string, ...more: string[]) => {
+      const fields = rpcFields(ECHO);
+      const at = fields.indexOf(without);
+      return [...fields.slice(0, at), ...fields.slice(at + 2), ...more];
+    };
+    const cases: readonly (readonly [string, number, readonly Buffer[]])[] = [
+      ['a missing :method', CODE.protocolError, [headers(1, request(':method'))]],
+      ['a missing :scheme', CODE.protocolError, [headers(1, request(':scheme'))]],
+      ['a missing :path', CODE.protocolError, [headers(1, request(':path'))]],
+      ['an empty :path', CODE.protocolError, [headers(1, [':path', '', ...request(':path')])]],
+      ['a repeated :path', CODE.protocolError, [headers(1, [':path', '/', ...rpcFields(ECHO)])]],
+      ['an unknown pseudo-header', CODE.protocolError, [headers(1, [':status', '200', ...rpcFields(ECHO)])]],
+      ['a pseudo-header behind a field', CODE.protocolError, [headers(1, [...request(':path'), ':path', '/'])]],
+      ['a name in upper case', CODE.protocolError, [headers(1, rpcFields(ECHO, 'X-a', 'b'))]],
+      ['an empty name', CODE.protocolError, [headers(1, rpcFields(ECHO, '', 'b'))]],
+      ['a line break in a value', CODE.protocolError, [headers(1, rpcFields(ECHO, 'a', 'b\r\nc: d'))]],
+      ['a value that begins with a blank', CODE.protocolError, [headers(1, rpcFields(ECHO, 'a', ' b'))]],
+      ['connection', CODE.protocolError, [headers(1, rpcFields(ECHO, 'connection', 'close'))]],
+      ['transfer-encoding', CODE.protocolError, [headers(1, rpcFields(ECHO, 'transfer-encoding', 'chunked'))]],
+      ['te other than trailers', CODE.protocolError, [headers(1, rpcFields(ECHO, 'te', 'gzip'))]],
+      [
+        'two lengths that differ',
+        CODE.protocolError,
+        [headers(1, rpcFields(ECHO, 'content-length', '1', 'content-length', '2'))],
+      ],
+      ['a length that is no number', CODE.protocolError, [headers(1, rpcFields(ECHO, 'content-length', '+1'))]],
+      ['a length and no body', CODE.protocolError, [headers(1, rpcFields(ECHO, 'content-length', '1'), true)]],
+      [
+        'a body longer than its length',
+        CODE.protocolError,
+        [headers(1, rpcFields(ECHO, 'content-length', '6')), data(1, message(HI), true)],
+      ],
+      [
+        'a body shorter than its length',
+        CODE.protocolError,
+        [headers(1, rpcFields(ECHO, 'content-length', '8')), data(1, message(HI), true)],
+      ],
+      [
+        'trailers that do not end the stream',
+        CODE.protocolError,
+        [headers(1, rpcFields(ECHO)), headers(1, ['a', 'b'])],
+      ],
+      [
+        'a pseudo-header among trailers',
+        CODE.protocolError,
+        [headers(1, rpcFields(ECHO)), headers(1, [':path', '/'], true)],
+      ],
+      ['WINDOW_UPDATE of 0', CODE.protocolError, [headers(1, rpcFields(ECHO)), windowUpdate(1, 0)]],
+      ['a window above 2^31-1', CODE.flowControlError, [headers(1, rpcFields(ECHO)), windowUpdate(1, 0x7fff_ffff)]],
+      ['DATA behind END_STREAM', CODE.streamClosed, [call(1, WAIT, HI), data(1, HI)]],
+      ['HEADERS behind END_STREAM', CODE.streamClosed, [call(1, WAIT, HI), headers(1, ['a', 'b'], true)]],
+      [
+        'PRIORITY of 4 bytes',
+        CODE.frameSizeError,
+        [headers(1, rpcFields(ECHO)), frame(FRAME.priority, 0, 1, Buffer.alloc(4))],
+      ],
+      [
+        'PRIORITY on itself',
+        CODE.protocolError,
+        [headers(1, rpcFields(ECHO)), frame(FRAME.priority, 0, 1, Buffer.of(0, 0, 0, 1, 0))],
+      ],
+    ];
+    for (const [what, code, pieces] of cases) {
+      it(`resets it for ${what} with ${code}, and serves the next one`, async () => {
+        await open();
+        const one = await greeted(...pieces, call(3, ECHO, HI));
+        expect((await one.answer(1)).reset).to.equal(code);
+        expect((await one.answer(3)).body.equals(message(HI))).to.equal(true);
+        expect(one.closed()).to.equal(false);
+      });
+    }
+
+    it('resets it for DATA beyond a window of 16,384 bytes that its handler does not open', async () => {
+      await open({ bounds: { streamWindowBytes: 16_384 } });
+      const one = await greeted(
+        headers(1, rpcFields(IDLE)),
+        ...new Array(20).fill(data(1, message(Buffer.alloc(995)))),
+      );
+      expect((await one.answer(1)).reset).to.equal(CODE.flowControlError);
+      one.send(call(3, ECHO, HI));
+      expect((await one.answer(3)).fields['grpc-status']).to.equal('0');
+    });
+  });
+
+  it('says SETTINGS first, with 4,096 streams, and opens a window of 16 MiB', async () => {
+    await open();
+    const one = await greeted();
+    const first = await one.next(FRAME.settings);
+    expect(one.heard[0]).to.equal(first);
+    expect(first.payload.subarray(0, 6).toString('hex')).to.equal('000300001000');
+    const opened = await one.next(FRAME.windowUpdate, 0);
+    expect(opened.payload.readUInt32BE() + 65_535).to.equal(16 * 1024 * 1024);
+  });
+
+  it('answers a first flight that comes in one segment, and one that comes byte by byte', async () => {
+    await open();
+    const flight = Buffer.concat([PREFACE, SETTINGS, windowUpdate(0, 25_100_289), call(1, ECHO, HI)]);
+    const one = await it_.peer();
+    one.send(flight);
+    expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
+    const other = await it_.peer();
+    for (const byte of flight) other.send(Buffer.of(byte));
+    expect((await other.answer(1)).body.equals(message(HI))).to.equal(true);
+  });
+
+  it('answers a PING with its own 8 bytes, and acknowledges SETTINGS', async () => {
+    await open();
+    const one = await greeted(frame(FRAME.ping, 0, 0, Buffer.from('abcdefgh')));
+    const pong = await one.next(FRAME.ping);
+    expect([pong.flags, pong.payload.toString()]).to.deep.equal([FLAG.ack, 'abcdefgh']);
+    expect(one.heard.filter(({ type, flags }) => type === FRAME.settings && flags === FLAG.ack)).to.have.length(1);
+  });
+
+  it('ignores frames, settings and flags that it does not know, and PRIORITY', async () => {
+    await open();
+    const one = await greeted(
+      settings([0x7f, 1], [8, 0]),
+      frame(0xbe, 0xff, 0, HI),
+      frame(FRAME.priority, 0, 9, Buffer.alloc(5)),
+    );
+    one.send(call(1, ECHO, HI));
+    expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
+  });
+
+  it('answers 30 calls of one read in the order of their streams, in one write', async () => {
+    await open();
+    const one = await greeted();
+    await one.next(FRAME.windowUpdate, 0);
+    let writes = 0;
+    one.socket.on('data', () => writes++);
+    one.send(...Array.from({ length: 30 }, (_, i) => call(2 * i + 1, ECHO, HI)));
+    await one.answer(59);
+    expect(writes).to.equal(1);
+    const order = one.heard.filter(({ type }) => type === FRAME.data).map(({ id }) => id);
+    expect(order).to.deep.equal(Array.from({ length: 30 }, (_, i) => 2 * i + 1));
+  });
+
+  it('never begins a call that is reset in the read in which it came', async () => {
+    await open();
+    const one = await greeted(call(1, ECHO, HI), reset(1, 2), call(3, ECHO, HI));
+    await one.answer(3);
+    expect(it_.begun()).to.equal(1);
+  });
+
+  it('refuses the 3rd stream of 2 once its SETTINGS are acknowledged, and serves it before', async () => {
+    await open({ bounds: { maxConcurrentStreams: 2 } });
+    const early = await it_.peer();
+    early.send(PREFACE, SETTINGS, call(1, WAIT, HI), call(3, WAIT, HI), call(5, ECHO, HI));
+    expect((await early.answer(5)).fields['grpc-status']).to.equal('0');
+    early.send(SETTINGS_ACK, call(7, ECHO, HI));
+    expect((await early.answer(7)).reset).to.equal(CODE.refusedStream);
+    it_.release();
+    await early.answer(1);
+    early.send(call(9, ECHO, HI));
+    expect((await early.answer(9)).fields['grpc-status']).to.equal('0');
+  });
+
+  it('answers the 5th call of 2 with RESOURCE_EXHAUSTED where its SETTINGS are never acknowledged', async () => {
+    await open({ bounds: { maxConcurrentStreams: 2 } });
+    const one = await it_.peer();
+    one.send(PREFACE, SETTINGS, ...[1, 3, 5, 7].map((id) => call(id, WAIT, HI)), call(9, ECHO, HI));
+    expect((await one.answer(9)).fields['grpc-status']).to.equal('8');
+  });
+
+  it('keeps the place of a handler whose call was reset until it has ended', async () => {
+    await open({ bounds: { maxConcurrentStreams: 2 } });
+    const one = await greeted(call(1, WAIT, HI), call(3, WAIT, HI));
+    await eventually('both to run', () => it_.begun() === 2);
+    one.send(reset(1, 2), reset(3, 2), call(5, ECHO, HI));
+    expect((await one.answer(5)).fields['grpc-status']).to.equal('8');
+    it_.release();
+    await eventually('a place to be free', async () => {
+      const id = 7 + 2 * one.heard.length;
+      one.send(call(id, ECHO, HI));
+      return (await one.answer(id)).fields['grpc-status'] === '0';
+    });
+  });
+
+  describe('flow control', () => {
+    it('gives back what it has read: 21 messages of 60,000 bytes pass a window of 65,535', async () => {
+      await open({ bounds: { connectionWindowBytes: 65_535 } });
+      const one = await greeted();
+      const body = message(Buffer.alloc(60_000, 0x31));
+      for (let id = 1, sent = 0; id <= 41; id += 2, sent += body.length) {
+        await eventually('the window to be open', () => 65_535 + given(one) - sent >= body.length);
+        one.send(headers(id, rpcFields(NONE, 'content-length', String(body.length))));
+        for (let at = 0; at < body.length; at += 16_384) {
+          one.send(data(id, body.subarray(at, at + 16_384), at + 16_384 >= body.length));
+        }
+        expect((await one.answer(id)).fields['grpc-status']).to.equal('12');
+      }
+    });
+
+    it('sends 3 bytes into a stream window of 3, the next when it opens, and honours a negative one', async () => {
+      await open();
+      const one = await it_.peer();
+      one.send(PREFACE, settings([4, 3]), SETTINGS_ACK, call(1, ECHO, Buffer.from('0123456789')));
+      expect((await one.next(FRAME.data, 1)).payload.length).to.equal(3);
+      // 3 sent and a window of 1: it stands at -2.
+      one.send(settings([4, 1]), windowUpdate(1, 3));
+      expect((await one.next(FRAME.data, 1)).payload.length).to.equal(1);
+      one.send(windowUpdate(1, 1_000));
+      const { body, fields } = await one.answer(1);
+      expect([body.length, fields['grpc-status']]).to.deep.equal([15, '0']);
+    });
+
+    it('sends never more than the window of the connection, whatever the streams allow', async () => {
+      await open();
+      const one = await greeted(settings([4, 1_000_000]), call(1, SIZE, Buffer.from('200000')), call(3, ECHO, HI));
+      const got = () =>
+        one.heard.reduce((sum, { type, payload }) => sum + (type === FRAME.data ? payload.length : 0), 0);
+      await eventually('65,535 bytes', () => got() === 65_535);
+      one.send(frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
+      await one.next(FRAME.ping);
+      expect(got()).to.equal(65_535);
+      one.send(windowUpdate(0, 1_000_000));
+      expect((await one.answer(1)).body.length).to.equal(200_005);
+      expect((await one.answer(3)).fields['grpc-status']).to.equal('0');
+    });
+
+    it('lets a small answer pass between the frames of a large one', async () => {
+      await open();
+      const one = await greeted(
+        settings([4, 10_000_000]),
+        call(1, SIZE, Buffer.from('1000000')),
+        call(3, SIZE, Buffer.from('9')),
+      );
+      await one.next(FRAME.data, 1);
+      one.send(windowUpdate(0, 60_000));
+      expect((await one.answer(3)).body.length).to.equal(14);
+      one.send(windowUpdate(0, 2_000_000));
+      expect((await one.answer(1)).body.length).to.equal(1_000_005);
+    });
+
+    it('counts padding, and DATA of streams that are over', async () => {
+      await open({ bounds: { connectionWindowBytes: 100_000 } });
+      const one = await greeted();
+      // 12,000 of padding in each, for an unknown method, which is answered at once.
+      const padded = frame(FRAME.data, FLAG.padded, 1, Buffer.concat([Buffer.of(255), Buffer.alloc(12_000)]));
+      one.send(headers(1, rpcFields(NONE)), ...new Array<Buffer>(20).fill(padded));
+      await eventually('240,000 bytes to be given back', () => {
+        let given = 0;
+        for (const it of one.heard)
+          if (it.type === FRAME.windowUpdate && it.id === 0) given += it.payload.readUInt32BE();
+        return given >= 34_465 + 190_000;
+      });
+      expect(one.closed()).to.equal(false);
+    });
+  });
+
+  describe('its end', () => {
+    it('says GOAWAY twice, answers what is in flight and what came between, and closes', async () => {
+      await open();
+      const one = await greeted(call(1, WAIT, HI));
+      await eventually('it to run', () => it_.begun() === 1);
+      const stopped = it_.server.stop(10_000);
+      const first = await one.next(FRAME.goaway);
+      expect(first.payload.readUInt32BE()).to.equal(0x7fff_ffff);
+      const ping = await one.next(FRAME.ping);
+      one.send(call(3, WAIT, HI), frame(FRAME.ping, FLAG.ack, 0, ping.payload));
+      const second = await one.next(FRAME.goaway);
+      expect([second.payload.readUInt32BE(), second.payload.readUInt32BE(4)]).to.deep.equal([3, CODE.noError]);
+      // This one came behind the GOAWAY; its block is read for the table's sake, and nothing else happens.
+      one.send(call(5, ECHO, HI));
+      it_.release();
+      expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
+      expect((await one.answer(3)).fields['grpc-status']).to.equal('0');
+      await one.farewell();
+      await stopped;
+      expect(it_.failures).to.deep.equal([]);
+    });
+
+    it('takes the second step after a second when nobody answers its PING', async () => {
+      await open();
+      const one = await greeted(call(1, WAIT, HI));
+      await eventually('it to run', () => it_.begun() === 1);
+      void it_.server.stop(10_000);
+      await one.next(FRAME.goaway);
+      await one.next(FRAME.goaway);
+      it_.release();
+      await one.farewell();
+    });
+
+    it('cuts what is left at the deadline of the drain', async () => {
+      await open();
+      const one = await greeted(call(1, WAIT, HI));
+      await eventually('it to run', () => it_.begun() === 1);
+      await it_.server.stop(50);
+      expect(await one.farewell()).to.equal(CODE.noError);
+    });
+
+    it('goes when the peer says GOAWAY and nothing is open', async () => {
+      await open();
+      const one = await greeted(call(1, ECHO, HI));
+      await one.answer(1);
+      one.send(frame(FRAME.goaway, 0, 0, Buffer.alloc(8)));
+      await one.farewell();
+    });
+
+    it('lets a connection of 50 ms at most age go, and answers its last call', async () => {
+      await open({ bounds: { maxAgeMs: 50, maxAgeGraceMs: 10_000 } });
+      const one = await greeted(call(1, WAIT, HI));
+      await one.next(FRAME.goaway);
+      it_.release();
+      expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
+      await one.farewell();
+    });
+
+    it('cuts it when its grace is over', async () => {
+      await open({ bounds: { maxAgeMs: 20, maxAgeGraceMs: 50 } });
+      const one = await greeted(call(1, WAIT, HI));
+      await one.farewell();
+      expect((await one.answer(1)).fields).to.deep.equal({});
+    });
+
+    it('keeps an idle connection, unless it is told how long', async () => {
+      await open({ bounds: { idleTimeoutMs: 30 } });
+      const one = await greeted();
+      expect(await one.farewell()).to.equal(CODE.noError);
+    });
+
+    it('pings a silent connection, keeps the one that answers and cuts the one that does not', async () => {
+      await open({ bounds: { keepaliveTimeMs: 40, keepaliveTimeoutMs: 400 } });
+      const alive = await greeted();
+      const dead = await greeted();
+      alive.socket.on('data', () => alive.send(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8))));
+      await dead.farewell();
+      expect(alive.closed()).to.equal(false);
+    });
+  });
+
+  describe('what is no HTTP/2', () => {
+    const said = async (text: string): Promise<string> => {
+      await open();
+      const socket = connect(it_.port, '127.0.0.1');
+      let answer = '';
+      socket.on('data', (chunk) => {
+        answer += chunk;
+      });
+      const closed = once(socket, 'close');
+      socket.write(text);
+      await closed;
+      return answer;
+    };
+
+    it('answers 505 to HTTP/1.1 and closes', async () => {
+      expect(await said('GET / HTTP/1.1\r\nhost: x\r\n\r\n')).to.match(/^HTTP\/1\.1 505 .*\r\n\r\nThis port speaks/s);
+    });
+
+    it('answers 505 to a POST, whose method begins as the preface does', async () => {
+      expect(await said('POST /json HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')).to.match(/^HTTP\/1\.1 505 /);
+    });
+
+    it('closes without a word on anything else', async () => {
+      expect(await said('\x16\x03\x01\x02\x00\x01')).to.equal('');
+    });
+  });
+});
+
+/** What the server has given back of the window of the connection. */
+function given(one: Peer): number {
+  const updates = one.heard.filter(({ type, id }) => type === FRAME.windowUpdate && id === 0);
+  return updates.reduce((sum, { payload }) => sum + payload.readUInt32BE(), 0);
+}

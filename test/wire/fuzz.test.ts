@@ -1,0 +1,179 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
+import { FLAG, FRAME, uint31 } from '../../src/wire/http2/frame.ts';
+import { CHAT, ECHO, type InProcess, inProcess, WAIT } from './bed.ts';
+import { call, data, frame, GREETING, headers, message, reset, rpcFields, settings, windowUpdate } from './peer.ts';
+
+/** Connections that are made and talked to. */
+const RUNS = Number(process.env.WIRE_FUZZ_RUNS || (process.env.SOAK === '1' ? 1_000_000 : 50_000));
+/** Set it to the seed that a failure tells. */
+const SEED = Number(process.env.WIRE_FUZZ_SEED || Math.floor(Math.random() * 2 ** 31));
+const CHUNK = 1_000;
+
+const PATHS = [ECHO, WAIT, CHAT, '/test.T/None'];
+const smallBytes = fc.uint8Array({ maxLength: 40 });
+const id = fc.oneof(fc.nat(12), fc.constantFrom(0, 1, 3, 5, 0x7fff_ffff));
+
+/** Moves that a client may make, in any order, on any stream. */
+const lawful = fc.oneof(
+  fc
+    .record({ id, path: fc.constantFrom(...PATHS), end: fc.boolean() })
+    .map((it) => headers(it.id, rpcFields(it.path), it.end)),
+  fc.record({ id, bytes: smallBytes, end: fc.boolean() }).map((it) => data(it.id, message(it.bytes), it.end)),
+  fc.record({ id, more: fc.nat(0x7fff_ffff) }).map((it) => windowUpdate(it.id, it.more)),
+  fc.record({ id, code: fc.nat(14) }).map((it) => reset(it.id, it.code)),
+  fc.record({ key: fc.nat(8), value: fc.nat(0x7fff_ffff) }).map((it) => settings([it.key, it.value])),
+  fc.record({ id, path: fc.constantFrom(...PATHS), bytes: smallBytes }).map((it) => call(it.id, it.path, it.bytes)),
+);
+const anyFrame = fc
+  .record({ type: fc.nat(11), flags: fc.nat(255), id, payload: smallBytes })
+  .map((it) => frame(it.type, it.flags, it.id, it.payload));
+/** Blocks of any fields, and of any bytes, cut into CONTINUATION frames. */
+const anyBlock = fc
+  .record({
+    id,
+    fields: fc.array(fc.constantFrom(':method', 'POST', ':path', ECHO, 'te', 'x', '', 'content-length', '7'), {
+      maxLength: 12,
+    }),
+    raw: fc.option(smallBytes),
+    cut: fc.nat(60),
+  })
+  .map((it) => {
+    const fields = it.fields.length % 2 === 0 ? it.fields : it.fields.slice(1);
+    const block = it.raw === null ? encodeBlock(fields) : Buffer.from(it.raw);
+    const first = frame(FRAME.headers, 0, it.id, block.subarray(0, it.cut));
+    return Buffer.concat([first, frame(FRAME.continuation, FLAG.endHeaders, it.id, block.subarray(it.cut))]);
+  });
+
+const talk = fc.record({
+  moves: fc.array(fc.oneof({ weight: 4, arbitrary: lawful }, anyFrame, anyBlock, smallBytes), { maxLength: 12 }),
+  greets: fc.integer({ min: 0, max: 20 }).map((n) => n > 0),
+  /** Bytes that are changed: where, counted from the end of the greeting, and to what. */
+  mutations: fc.array(fc.tuple(fc.nat(600), fc.nat(255)), { maxLength: 3 }),
+  truncate: fc.option(fc.nat(600)),
+  cuts: fc.array(fc.integer({ min: 1, max: 120 }), { maxLength: 20 }),
+});
+
+function bytesOf({
+  moves,
+  greets,
+  mutations,
+  truncate,
+}: typeof talk extends fc.Arbitrary<infer T> ? T : never): Buffer {
+  const said = Buffer.concat(moves);
+  for (const [at, value] of mutations) if (at < said.length) said[at] = value;
+  const whole = truncate === null ? said : said.subarray(0, truncate);
+  return greets ? Buffer.concat([GREETING, whole]) : whole;
+}
+
+function hearInPieces(one: InProcess, bytes: Buffer, cuts: readonly number[]): void {
+  let at = 0;
+  for (const cut of cuts) {
+    if (at >= bytes.length) return;
+    one.hear(bytes.subarray(at, at + cut));
+    at += cut;
+  }
+  if (at < bytes.length) one.hear(bytes.subarray(at));
+}
+
+/** What a server says is always whole frames, or the words for who speaks HTTP/1.1. */
+function framesOf(said: Buffer): { type: number; flags: number; id: number; payload: Buffer }[] {
+  const frames = [];
+  let at = 0;
+  while (at < said.length) {
+    const length = said.readUIntBE(at, 3);
+    expect(at + 9 + length, 'a frame is cut short').to.be.at.most(said.length);
+    const payload = said.subarray(at + 9, at + 9 + length);
+    frames.push({ type: said[at + 3]!, flags: said[at + 4]!, id: uint31(said, at + 5), payload });
+    at += 9 + length;
+  }
+  return frames;
+}
+
+/** Everything that waits is written at the end of a turn of the event loop. */
+const aTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('wire under random bytes', function () {
+  this.timeout(60_000 + RUNS * 5);
+  const half = Math.floor(RUNS / 2);
+
+  it(`keeps its head in ${half} conversations of lawful, random, changed and cut frames`, async () => {
+    const fates: Record<string, number> = {};
+    for (let done = 0; done < half; done += CHUNK) {
+      const seed = SEED + done;
+      const talks = fc.sample(talk, { seed, numRuns: Math.min(CHUNK, half - done) });
+      const ones: InProcess[] = [];
+      for (const [i, it] of talks.entries()) {
+        const one = inProcess();
+        ones.push(one);
+        try {
+          hearInPieces(one, bytesOf(it), it.cuts);
+        } catch (error) {
+          throw new Error(`seed ${seed}, conversation ${i}: ${(error as Error).stack}`);
+        }
+      }
+      await aTurn();
+      await aTurn();
+      for (const [i, one] of ones.entries()) {
+        const where = `seed ${seed}, conversation ${i}`;
+        // Only what RFC 9113 names may end a connection; anything else is a bug of ours.
+        for (const error of one.errors) expect(error.name, `${where}: ${error.stack}`).to.equal('ConnectionError');
+        expect(one.errors.length, where).to.be.at.most(1);
+        const fate = one.errors.length === 0 ? 'goes on' : 'ended';
+        fates[fate] = (fates[fate] ?? 0) + 1;
+        if (one.connection.prefaced) framesOf(one.said());
+        one.connection.socket.destroy();
+      }
+    }
+    await aTurn();
+    expect(Object.keys(fates).sort()).to.deep.equal(['ended', 'goes on']);
+    // Neither everything that is said may be refused, nor nothing, or little is proven.
+    expect(Math.min(fates.ended!, fates['goes on']!)).to.be.greaterThan(half / 100);
+  });
+
+  it(`answers each call with its own message in ${RUNS - half} conversations, whatever is said between`, async () => {
+    const between = fc.oneof(
+      fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => frame(FRAME.ping, 0, 0, bytes)),
+      fc.nat(1_000).map((more) => windowUpdate(0, more + 1)),
+      fc.integer({ min: 200, max: 100_000 }).map((value) => settings([4, value])),
+      fc
+        .record({ type: fc.integer({ min: 10, max: 255 }), payload: smallBytes })
+        .map((it) => frame(it.type, 0, 0, it.payload)),
+      fc.constant(frame(FRAME.priority, 0, 1_001, Buffer.alloc(5))),
+    );
+    const calls = fc.record({
+      messages: fc.array(
+        fc.record({ bytes: fc.uint8Array({ maxLength: 150 }), more: fc.array(between, { maxLength: 2 }) }),
+        {
+          minLength: 1,
+          maxLength: 8,
+        },
+      ),
+      cuts: fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 20 }),
+    });
+    for (let done = half; done < RUNS; done += CHUNK) {
+      const seed = SEED + done;
+      const talks = fc.sample(calls, { seed, numRuns: Math.min(CHUNK, RUNS - done) });
+      const ones = talks.map((it) => {
+        const one = inProcess();
+        const said = it.messages.flatMap(({ bytes, more }, i) => [...more, call(2 * i + 1, ECHO, bytes)]);
+        hearInPieces(one, Buffer.concat([GREETING, ...said]), it.cuts);
+        return one;
+      });
+      await aTurn();
+      await aTurn();
+      for (const [i, one] of ones.entries()) {
+        const where = `seed ${seed}, conversation ${i}`;
+        expect(one.errors, where).to.deep.equal([]);
+        const frames = framesOf(one.said());
+        for (const [stream, { bytes }] of talks[i]!.messages.entries()) {
+          const own = frames.filter((it) => it.id === 2 * stream + 1);
+          const body = Buffer.concat(own.filter(({ type }) => type === FRAME.data).map(({ payload }) => payload));
+          expect(body.equals(message(bytes)), `${where}, stream ${2 * stream + 1}`).to.equal(true);
+        }
+        one.connection.socket.destroy();
+      }
+    }
+  });
+});

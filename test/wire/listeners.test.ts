@@ -1,0 +1,173 @@
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { Client, type ClientOptions, credentials, Metadata } from '@grpc/grpc-js';
+import { expect } from 'chai';
+import type { Listener } from '../../src/wire/server.ts';
+import { type Certificates, certificates } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Bed, bed, ECHO } from './bed.ts';
+
+/** However it comes about. */
+function closeOf(socket: Socket): Promise<void> {
+  socket.on('error', () => {}).resume();
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+describe('listeners of wire', () => {
+  let directory: string;
+  let authority: Certificates;
+  let signed: { cert: Buffer; key: Buffer };
+  let ca: Buffer;
+  let server: Bed | undefined;
+
+  before(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'weir-wire-'));
+    authority = await certificates();
+    ca = readFileSync(authority.ca);
+    signed = await sign();
+  });
+
+  after(async () => {
+    await authority.remove();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  afterEach(async () => {
+    await server?.end();
+    server = undefined;
+  });
+
+  async function sign(): Promise<{ cert: Buffer; key: Buffer }> {
+    const { cert, key } = await authority.sign('IP:127.0.0.1');
+    return { cert: readFileSync(cert), key: readFileSync(key) };
+  }
+
+  async function listen(...listeners: readonly Listener[]): Promise<(AddressInfo | string)[]> {
+    server = await bed({ listeners });
+    return [...server.server.addresses()];
+  }
+
+  async function echo(
+    target: string,
+    security = credentials.createInsecure(),
+    options: ClientOptions = {},
+  ): Promise<string> {
+    const client = new Client(target, security, options);
+    const asIs = (bytes: Buffer) => bytes;
+    try {
+      return await new Promise((resolve) => {
+        const deadline = { deadline: Date.now() + 10_000 };
+        client.makeUnaryRequest(ECHO, asIs, asIs, Buffer.from('hi'), new Metadata(), deadline, (error, reply) =>
+          resolve(error === null ? String(reply) : `error ${error.code}`),
+        );
+      });
+    } finally {
+      client.close();
+    }
+  }
+
+  const at = (address: AddressInfo | string | undefined): string => `127.0.0.1:${(address as AddressInfo).port}`;
+
+  it('serves two TCP ports, one of them with TLS, and a unix socket at once, and removes the socket', async () => {
+    const socket = path.join(directory, 'weir.sock');
+    const [plain, secure, unix] = await listen(
+      { host: '127.0.0.1' },
+      { host: '127.0.0.1', tls: signed },
+      { path: socket },
+    );
+    expect(unix).to.equal(socket);
+    expect(await echo(at(plain))).to.equal('hi');
+    expect(await echo(at(secure), credentials.createSsl(ca))).to.equal('hi');
+    expect(await echo(`unix:${socket}`)).to.equal('hi');
+    await server!.end();
+    server = undefined;
+    expect(existsSync(socket)).to.equal(false);
+  });
+
+  it('takes only clients with a certificate of the authority where it asks for one', async () => {
+    const [secure] = await listen({
+      host: '127.0.0.1',
+      tls: { ...signed, ca, requestCert: true, rejectUnauthorized: true },
+    });
+    const own = await sign();
+    expect(await echo(at(secure), credentials.createSsl(ca, own.key, own.cert))).to.equal('hi');
+    expect(await echo(at(secure), credentials.createSsl(ca))).to.equal('error 14');
+  });
+
+  it('shows a new certificate to new connections, and keeps the old ones', async () => {
+    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const { port } = secure as AddressInfo;
+    const serial = async () => {
+      const socket = connectTls({ port, host: '127.0.0.1', ca, ALPNProtocols: ['h2'] });
+      await once(socket, 'secureConnect');
+      const { serialNumber } = socket.getPeerCertificate();
+      return { socket, serialNumber };
+    };
+    const before = await serial();
+    server!.server.setTls(await sign());
+    const after = await serial();
+    expect(after.serialNumber).to.not.equal(before.serialNumber);
+    expect(before.socket.destroyed).to.equal(false);
+    for (const { socket } of [before, after]) socket.destroy();
+  });
+
+  it('refuses TLS clients that do not ask for h2 by ALPN', async () => {
+    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const options: ConnectionOptions = { port: (secure as AddressInfo).port, host: '127.0.0.1', ca };
+    for (const protocols of [[], ['http/1.1']]) {
+      const socket = connectTls({ ...options, ALPNProtocols: protocols });
+      await closeOf(socket);
+    }
+    await eventually('none to be left', () => server!.server.connections === 0);
+  });
+
+  it('closes a TLS connection whose handshake does not come within 100 ms', async () => {
+    server = await bed({ listeners: [{ host: '127.0.0.1', tls: signed }], bounds: { handshakeTimeoutMs: 100 } });
+    await closeOf(connect(server.port, '127.0.0.1'));
+  });
+
+  it('stops at once though a TLS handshake is open', async () => {
+    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const socket = connect((secure as AddressInfo).port, '127.0.0.1');
+    await once(socket, 'connect');
+    // The server knows it once it has accepted another one behind it.
+    expect(await echo(at(secure), credentials.createSsl(ca))).to.equal('hi');
+    const closed = closeOf(socket);
+    await server!.server.stop(60_000);
+    await closed;
+  });
+
+  it('closes the 3rd connection of 2 unanswered', async () => {
+    server = await bed({ maxConnections: 2 });
+    const one = await server.peer();
+    const two = await server.peer();
+    const three = await server.peer();
+    await three.farewell();
+    expect([one.closed(), two.closed()]).to.deep.equal([false, false]);
+  });
+
+  it('answers node:http2, and 1,000 calls at once over TLS', async () => {
+    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const session = connectHttp2(`https://${at(secure)}`, { ca });
+    const answers = Array.from({ length: 1_000 }, async (_, i) => {
+      const stream = session.request({
+        ...{ ':method': 'POST', ':path': ECHO, 'content-type': 'application/grpc', te: 'trailers' },
+      });
+      const text = Buffer.from(String(i));
+      const pieces: Buffer[] = [];
+      stream.on('data', (piece: Buffer) => pieces.push(piece));
+      stream.end(Buffer.concat([Buffer.of(0, 0, 0, 0, text.length), text]));
+      await once(stream, 'end');
+      return Buffer.concat(pieces).subarray(5).toString();
+    });
+    expect(await Promise.all(answers)).to.deep.equal(Array.from({ length: 1_000 }, (_, i) => String(i)));
+    session.close();
+    await once(session, 'close');
+  });
+});
