@@ -107,15 +107,14 @@ export function overLimitCache(inner: Store, options: OverLimitCacheOptions): Ov
 
   async function askForTheRest(request: Request, known: readonly (Reading | null)[]): Promise<readonly Reading[]> {
     const { hits, charge } = request;
-    const rest = { ...request, hits: hits.filter((_, i) => known[i] === null) };
-    // Quotas that are known to be over leave the others to tell whether all are.
-    const refused =
-      charge !== 'always' &&
-      isDenied(
-        hits,
-        known.map((reading) => reading !== null),
-      );
-    const readings = await (refused ? look(rest) : ask(rest));
+    const isKnown = known.map((reading) => reading !== null);
+    // Of a quota that is spent its other limits don't matter any more; quotas that are not leave it to tell whether all are.
+    const spent = new Set(hits.filter(({ refuses }, i) => refuses === 'together' && isKnown[i]).map(({ of }) => of));
+    const rest = hits
+      .filter((_, i) => !isKnown[i])
+      .map((hit): Hit => (hit.refuses === 'together' && spent.has(hit.of) ? { ...hit, refuses: 'never' } : hit));
+    const refused = charge !== 'always' && isDenied(hits, isKnown);
+    const readings = await (refused ? look : ask)({ ...request, hits: rest });
     let next = 0;
     return known.map((reading) => reading ?? (readings[next++] as Reading));
   }
