@@ -95,6 +95,22 @@ descriptors:
     const ruleset = rulesetOf({});
     expect([ruleset.domains.size, ruleset.rules.length, ruleset.generation]).to.deep.equal([0, 0, 1]);
   });
+
+  for (const [key, value, right] of [
+    ['quota_mode', 'true', 'rule'],
+    ['value', 'a', 'rule'],
+    ['descriptors', '[]', 'file'],
+    ['domain', 'd', 'file'],
+  ]) {
+    it(`refuses ${key} in an item of rate_limits, which the Go service does not know`, () => {
+      const [problem] = problemsOf(`domain: d
+descriptors: [{key: a, rate_limits: [{unit: day, requests_per_unit: 1, ${key}: ${value}}]}]`);
+      expect(problem).to.include({
+        message: `config error, unknown key '${key}' here`,
+        hint: `it is a key of the ${right}`,
+      });
+    });
+  }
 });
 
 describe('problems', () => {
