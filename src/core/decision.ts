@@ -36,7 +36,7 @@ export interface Hit {
   /** 0 looks, a negative cost gives back. An integer within +-MAX_HITS. */
   readonly cost: number;
   readonly windowSeconds: number;
-  /** For a bucket the latest moment at which it is full again. */
+  /** A bucket has no window: this one's end is told of it only where nobody counted. */
   readonly windowEndUs: Micros;
   /** A shadow rule counts, and never refuses. */
   readonly shadow: boolean;
@@ -87,6 +87,8 @@ export type Reading =
       readonly remaining?: number;
       readonly resetAfterUs?: Micros;
     };
+
+export type Counted = Extract<Reading, { kind: 'counted' }>;
 
 export type Assumption = 'over_limit_cache' | 'store_down' | 'breaker_open';
 

@@ -1,4 +1,4 @@
-import type { Hit, Reading } from './decision.ts';
+import type { Counted, Hit, Reading } from './decision.ts';
 
 /**
  * Whether a request is refused: `overs` says of each hit whether it went over, or would. A quota with several limits is
@@ -33,6 +33,13 @@ export function isDenied(hits: readonly Hit[], overs: readonly boolean[]): boole
 /** The reading of a hit that was only looked at. */
 export function uncharged(hit: Hit, used: number, wouldGoOver: boolean, by: 'redis' | 'memory'): Reading {
   return { kind: 'counted', used, charged: false, over: wouldGoOver || used > hit.limit.capacity, by };
+}
+
+/** The same from a look that stands in for the hit. When a cost that goes over would be admitted is not what it told. */
+export function lookedAt(hit: Hit, look: Counted, wouldGoOver: boolean): Reading {
+  const { used, by, resetAfterUs } = look;
+  const found = uncharged(hit, used, wouldGoOver, by);
+  return resetAfterUs === undefined || tellsOver(found, hit) ? found : { ...found, resetAfterUs };
 }
 
 /** Over its limit, or refused without a charge because it would have been. */

@@ -44,14 +44,13 @@ export function addToTally(
     if (shadow) tally.shadowMode += asked;
     return;
   }
-  const limit = capacity;
   const after = reading.used;
   const before = after - cost;
-  const near = nearLimitOf(limit, nearLimitRatio);
-  if (after > limit) {
-    const over = metered(before >= limit ? cost : after - limit);
+  const near = nearLimitOf(capacity, nearLimitRatio);
+  if (after > capacity) {
+    const over = metered(before >= capacity ? cost : after - capacity);
     tally.overLimit += over;
-    if (before < limit) tally.nearLimit += limit - Math.max(near, before);
+    if (before < capacity) tally.nearLimit += capacity - Math.max(near, before);
     if (shadow) tally.shadowMode += over;
     return;
   }

@@ -1,4 +1,5 @@
 import type { ReadSettings } from '../settings.ts';
+import { valueHash } from '../value-hash.ts';
 import { TooLate, within } from '../within.ts';
 import { certificates } from './certificates.ts';
 import { type Finding, fail } from './finding.ts';
@@ -15,9 +16,10 @@ const CHECK_MS = 9_000;
 /** The store waits no longer for the rules, of which it wants the names of the domains. */
 const RULES_MS = 2_000;
 
-/** All checks, in the order in which they are told. */
+/** All checks, in the order in which they are told. Rejects with SettingsError where the service would not start. */
 export async function examine(read: ReadSettings, env: Environment): Promise<readonly Finding[]> {
-  const found: Promise<RulesFound> = rules(read);
+  const canHash = valueHash(read.settings) !== null;
+  const found: Promise<RulesFound> = rules(read, canHash);
   const domains = within(RULES_MS, found).then(
     (it) => it.domains,
     () => [],

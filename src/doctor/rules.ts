@@ -13,13 +13,14 @@ export interface RulesFound {
   readonly domains: readonly string[];
 }
 
-/** Reads the rules from where the service would. */
-export async function rules(read: ReadSettings): Promise<RulesFound> {
+/** Reads the rules from where the service would. `canHash`: it has a secret for `hash_value`. */
+export async function rules(read: ReadSettings, canHash: boolean): Promise<RulesFound> {
   const { files, from } = rulesPlace(read);
   if (files === null) return { findings: [ok('rules.count', `they come over xDS from ${from}`)], domains: [] };
   const found = await readRulesFiles({ ...files, wholePaths: true });
   if (!found.ok) return refused(found.problems, from);
-  const compiled = compile(found.documents, { mergeDomains: read.settings.mergeDomains, generation: 1 });
+  const { mergeDomains } = read.settings;
+  const compiled = compile(found.documents, { mergeDomains, generation: 1, canHash });
   if (!compiled.ok) return refused(compiled.problems, from);
   const { ruleset } = compiled;
   const domains = [...ruleset.domains.keys()];

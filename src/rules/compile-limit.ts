@@ -34,8 +34,13 @@ export function limitsOf(rule: RuleDraft, pool: ReturnType<typeof limitPool>): r
   return rule.rate_limits.map((said, i) => {
     const text = series[i] as string;
     const isAlone = said.name !== '' || series.indexOf(text) === series.lastIndexOf(text);
-    return pool(numbersOf(said), wordsOf(said, rule, isAlone ? text : `${text}_${algorithmOf(said)}`));
+    return pool(numbersOf(said), wordsOf(said, rule, isAlone ? text : `${text}_${wayOf(said)}`));
   });
+}
+
+/** What tells limits of equal windows apart. */
+function wayOf(said: LimitDraft): string {
+  return said.calendar ? `${algorithmOf(said)}_${said.time_zone ?? 'UTC'}` : `${algorithmOf(said)}`;
 }
 
 /**

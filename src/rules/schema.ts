@@ -131,9 +131,13 @@ export function isKnownKey(key: string): boolean {
   return KNOWN.has(key);
 }
 
-/** The level where a key of our own belongs when this is another one: there it would mean nothing, and nobody would know. */
+/**
+ * The level where a key belongs when this is another one: there it would mean nothing, and nobody would know. Of the Go
+ * service's keys only in `rate_limits`, which is our own; those of a single limit have a problem of their own there.
+ */
 export function rightLevelOf(key: string, level: SchemaLevel): SchemaLevel | null {
-  if (!OWN.has(key) || keysOf(level).has(key)) return null;
+  if (keysOf(level).has(key)) return null;
+  if (!OWN.has(key) && (level !== 'rate_limits' || keysOf('rate_limit').has(key))) return null;
   return SCHEMA.find((known) => known.key === key)?.levels[0] ?? null;
 }
 

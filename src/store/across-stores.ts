@@ -1,6 +1,6 @@
 import { countsRefused, stepOfUsed } from '../core/algorithm/algorithm.ts';
 import type { Hit, Reading } from '../core/decision.ts';
-import { isDenied, tellsOver, uncharged } from '../core/denial.ts';
+import { isDenied, lookedAt, tellsOver } from '../core/denial.ts';
 import { type Fate, fatesOf, oversOf, type Together } from '../core/fate.ts';
 import type { Caller, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
@@ -151,8 +151,5 @@ function isCharged(reading: Reading | undefined): boolean {
 
 function told(reading: Reading, hit: Hit, wouldGoOver: boolean): Reading {
   if (reading.kind === 'assumed' || (!reading.charged && reading.over === wouldGoOver)) return reading;
-  const { used, by, resetAfterUs } = reading;
-  const found = uncharged(hit, used, wouldGoOver, by);
-  // What a look told is not when this cost would be admitted.
-  return resetAfterUs === undefined || wouldGoOver ? found : { ...found, resetAfterUs };
+  return lookedAt(hit, reading, wouldGoOver);
 }

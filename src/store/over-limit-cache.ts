@@ -1,7 +1,7 @@
 import { countsRefused } from '../core/algorithm/algorithm.ts';
 import { isOver } from '../core/algorithm/fixed-window.ts';
-import type { Hit, Reading } from '../core/decision.ts';
-import { isDenied, tellsOver, uncharged } from '../core/denial.ts';
+import type { Counted, Hit, Reading } from '../core/decision.ts';
+import { isDenied, lookedAt } from '../core/denial.ts';
 import type { Caller, Charge, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 
@@ -96,10 +96,7 @@ export function overLimitCache(inner: Store, options: OverLimitCacheOptions): Ov
     const readings = (await inner.take(looks, 'always', nowUs, caller)).map((reading, i) => {
       if (reading.kind === 'assumed') return reading;
       const hit = hits[i] as Hit;
-      const { used, by, resetAfterUs } = reading;
-      const found = uncharged(hit, used, isOver(used + Math.max(0, hit.cost), hit.limit.capacity), by);
-      // What a look told is not when this cost would be admitted.
-      return resetAfterUs === undefined || tellsOver(found, hit) ? found : { ...found, resetAfterUs };
+      return lookedAt(hit, reading, isOver(reading.used + Math.max(0, hit.cost), hit.limit.capacity));
     });
     remember(hits, readings, nowUs);
     return readings;
@@ -107,15 +104,14 @@ export function overLimitCache(inner: Store, options: OverLimitCacheOptions): Ov
 
   async function askForTheRest(request: Request, known: readonly (Reading | null)[]): Promise<readonly Reading[]> {
     const { hits, charge } = request;
-    const rest = { ...request, hits: hits.filter((_, i) => known[i] === null) };
-    // Quotas that are known to be over leave the others to tell whether all are.
-    const refused =
-      charge !== 'always' &&
-      isDenied(
-        hits,
-        known.map((reading) => reading !== null),
-      );
-    const readings = await (refused ? look(rest) : ask(rest));
+    const isKnown = known.map((reading) => reading !== null);
+    // Of a quota that is spent its other limits don't matter any more; quotas that are not leave it to tell whether all are.
+    const spent = new Set(hits.filter(({ refuses }, i) => refuses === 'together' && isKnown[i]).map(({ of }) => of));
+    const rest = hits
+      .filter((_, i) => !isKnown[i])
+      .map((hit): Hit => (hit.refuses === 'together' && spent.has(hit.of) ? { ...hit, refuses: 'never' } : hit));
+    const refused = charge !== 'always' && isDenied(hits, isKnown);
+    const readings = await (refused ? look : ask)({ ...request, hits: rest });
     let next = 0;
     return known.map((reading) => reading ?? (readings[next++] as Reading));
   }
@@ -131,8 +127,6 @@ export function overLimitCache(inner: Store, options: OverLimitCacheOptions): Ov
     },
   };
 }
-
-type Counted = Extract<Reading, { kind: 'counted' }>;
 
 interface Request {
   readonly hits: readonly Hit[];

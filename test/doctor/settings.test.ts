@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { settings } from '../../src/doctor/settings.ts';
 import { readSettings } from '../../src/settings.ts';
-import { told } from './asking.ts';
+import { ground, told } from './asking.ts';
 
 function says(argv: readonly string[], env: Readonly<Record<string, string>> = {}): readonly string[] {
   return settings(readSettings(argv, env), env).map(({ mark, says: text }) => `${mark} ${text}`);
@@ -23,6 +23,23 @@ describe('weir doctor and settings', () => {
     const { code, text } = await told(['--redis-url', 'redis://u:SECRET@h:port']);
     expect(code).to.equal(2);
     expect(text).to.contain('is not of the form').and.not.contain('SECRET');
+  });
+
+  it('exits 2 for a file of the hash secret that is away, and 1 for rules that hash without a secret', async () => {
+    const place = await ground(
+      'domain: d\ndescriptors: [{key: k, hash_value: true, rate_limit: {unit: day, requests_per_unit: 1}}]\n',
+    );
+    try {
+      const away = await told(place.flags, { HASH_VALUE_SECRET_FILE: '/nonexistent/secret' });
+      expect(away).to.include({ code: 2 });
+      expect(away.text).to.contain("HASH_VALUE_SECRET_FILE can't be read: ENOENT");
+      const without = await told(place.flags);
+      expect(without).to.include({ code: 1 });
+      expect(without.text).to.contain('hash_value needs a secret');
+      expect(await told(place.flags, { HASH_VALUE_SECRET: 's' })).to.include({ code: 0 });
+    } finally {
+      await place.remove();
+    }
   });
 
   it('names what the Go service knows and weir does not', () => {

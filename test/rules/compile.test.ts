@@ -76,10 +76,41 @@ descriptors:
     expect(rules[0]!.limits[0]).to.be.an('object').that.equals(rules[1]!.limits[0]);
   });
 
+  it('gives each of several limits a series of its own: by its window, then its algorithm, then its time zone', () => {
+    const window = 'requests_per_unit: 3, unit: day';
+    const { limits } = ruleOf(`{key: a, rate_limits: [
+      {${window}}, {${window}, calendar: true}, {${window}, calendar: true, time_zone: Asia/Tokyo},
+      {${window}, algorithm: sliding_window}, {${window}, unit_multiplier: 5}, {${window}, unit_multiplier: 7, name: a.b}]}`);
+    expect(limits.map(({ series }) => series)).to.deep.equal([
+      '@day_fixed_window',
+      '@day_fixed_window_UTC',
+      '@day_fixed_window_Asia/Tokyo',
+      '@day_sliding_window',
+      '@5_day',
+      '@a_b',
+    ]);
+  });
+
   it('makes an empty ruleset of no files', () => {
     const ruleset = rulesetOf({});
     expect([ruleset.domains.size, ruleset.rules.length, ruleset.generation]).to.deep.equal([0, 0, 1]);
   });
+
+  for (const [key, value, right] of [
+    ['quota_mode', 'true', 'rule'],
+    ['value', 'a', 'rule'],
+    ['descriptors', '[]', 'file'],
+    ['domain', 'd', 'file'],
+  ]) {
+    it(`refuses ${key} in an item of rate_limits, which the Go service does not know`, () => {
+      const [problem] = problemsOf(`domain: d
+descriptors: [{key: a, rate_limits: [{unit: day, requests_per_unit: 1, ${key}: ${value}}]}]`);
+      expect(problem).to.include({
+        message: `config error, unknown key '${key}' here`,
+        hint: `it is a key of the ${right}`,
+      });
+    });
+  }
 });
 
 describe('problems', () => {

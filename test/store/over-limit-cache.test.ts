@@ -209,6 +209,17 @@ describe('over-limit cache', () => {
       expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, 3]);
       expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, CACHED]);
     });
+
+    it('charges nothing when the last quota is spent beside one that is known to be, whatever its other limit has left', async () => {
+      const { asked, take } = setUp();
+      const quota = (key: string, limit: number, of: number) => hit(key, { limit, refuses: 'together', of });
+      const both = [quota('p', 0, 0), quota('p2', 9, 0), quota('q', 1, 1)];
+      expect(await take(both, 'only_if_admitted')).to.deep.equal([1, 1, 1]);
+      asked.length = 0;
+      expect(await take(both, 'only_if_admitted')).to.deep.equal([CACHED, 1, 1]);
+      expect(await take(both, 'only_if_admitted')).to.deep.equal([CACHED, 1, CACHED]);
+      expect(asked).to.deep.equal(['p2:1', 'q:1', 'p2:0']);
+    });
   });
 
   it('of 3 keys in 2 entries keeps the last 2', async () => {

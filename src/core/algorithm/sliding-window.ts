@@ -80,7 +80,7 @@ export function goesOver(used: number, before: number, cost: number, limit: numb
 }
 
 /** `resetAfterUs` of an outcome, from the counters as it left them. */
-export function slidingResetUs(
+function slidingResetUs(
   { used, before }: SlidingCounters,
   cost: number,
   over: boolean,
