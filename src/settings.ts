@@ -1,127 +1,34 @@
-import { parseArgs } from 'node:util';
 import { REQUEST_BOUNDS } from './core/request.ts';
-import { endsTheGoService, withoutEffect } from './go-names.ts';
+import { goList, hostAndPort, integerBetween, numberBetween, oneOf, pairs } from './go-values.ts';
 import {
-  goBoolean,
-  goDurationMs,
-  goList,
-  hostAndPort,
-  integerBetween,
-  MOST_GO_HOURS,
-  numberBetween,
-  oneOf,
-  pairs,
-} from './go-values.ts';
-import { type MogrifierSetting, readMogrifiers } from './mogrifiers.ts';
-
-/** One knob. The flag is the environment name in lower case with dashes. */
-interface Setting<T> {
-  readonly env: string;
-  readonly group: string;
-  readonly doc: string;
-  /** As it would be written in the environment; '' stands for "not set". */
-  readonly default: string;
-  readonly parse: (text: string) => T;
-  /** What a value looks like, in the help: `duration`, `true|false`. */
-  readonly form: string;
-}
-
-const text = (value: string): string => value;
-const optionalText = (value: string): string | null => (value === '' ? null : value);
-const absolutePath = (value: string): string => {
-  if (!value.startsWith('/')) throw new Error('expected a path that starts with /');
-  return value;
-};
-/** A token of RFC 9110, section 5.6.2, or nothing. */
-const headerName = (value: string): string => {
-  if (!/^[\w!#$%&'*+.^`|~-]*$/.test(value)) throw new Error('expected the name of an HTTP header');
-  return value;
-};
-const EMPTY_IS_A_VALUE: ReadonlySet<unknown> = new Set([text, headerName]);
-const port = integerBetween(0, 65_535);
-const COUNT_MOST = 1_000_000_000;
-const count = integerBetween(0, COUNT_MOST);
-const atLeastOne = integerBetween(1, COUNT_MOST);
-
-function setting<T>(env: string, form: string, fallback: string, parse: (text: string) => T, doc: string) {
-  return { env, form, default: fallback, parse, doc };
-}
-function inGroup<T extends Record<string, object>>(group: string, settings: T) {
-  const named = Object.entries(settings).map(([name, setting]) => [name, { ...setting, group }]);
-  return Object.fromEntries(named) as { readonly [K in keyof T]: T[K] & { readonly group: string } };
-}
-/** A time that is up at once makes every call fail. */
-const atLeastOneMs = (value: string): number => {
-  const ms = goDurationMs(value);
-  if (ms < 1) throw new Error('expected a duration of at least 1ms');
-  return ms;
-};
-
-const bool = (env: string, fallback: boolean, doc: string) =>
-  setting(env, 'true|false', String(fallback), goBoolean, doc);
-const duration = (env: string, fallback: string, doc: string) => setting(env, 'duration', fallback, goDurationMs, doc);
-const path = (env: string, doc: string) => setting(env, 'path', '', optionalText, doc);
-const secret = (env: string, doc: string) => setting(env, 'secret', '', optionalText, doc);
-const redisType = (env: string, doc: string) =>
-  setting(env, 'single|sentinel|cluster', '', optional(oneOf('single', 'sentinel', 'cluster')), doc);
-const socketType = (env: string, doc: string) => setting(env, 'tcp|unix', '', optional(oneOf('tcp', 'unix')), doc);
-const MOST_CONNECTIONS = 1_000;
-/** What the kernel takes for the address of a unix socket, in bytes. */
-const MOST_SOCKET_PATH = 107;
-const socketPath = (value: string): string | null => {
-  if (value.startsWith('@')) throw new Error('expected the path of a file; abstract sockets are not supported');
-  if (Buffer.byteLength(value) > MOST_SOCKET_PATH)
-    throw new Error(`expected a path of at most ${MOST_SOCKET_PATH} bytes`);
-  return optionalText(value);
-};
-const backend = (value: string) => {
-  if (value.toLowerCase() === 'memcache') {
-    throw new Error('memcache is not supported; count in Redis (redis, with REDIS_URL) or in this process (memory)');
-  }
-  return oneOf('redis', 'memory')(value);
-};
-/** OpenSSL takes a name with a dot in front for all names that end so. */
-const certificateName = (value: string): string => {
-  if (/^\.|\s/.test(value)) throw new Error('expected a DNS name or an IP address');
-  return value;
-};
-/** For what may well take longer than any timer of Node. */
-const longDuration = (env: string, fallback: string, doc: string) =>
-  setting(env, 'duration', fallback, (value) => goDurationMs(value, MOST_GO_HOURS), doc);
-const poolSize = (env: string, doc: string) => setting(env, 'number', '1', integerBetween(1, MOST_CONNECTIONS), doc);
-
-/** gRPC takes these and no others; a value may hold a token, so it is never told. */
-const grpcHeaders = (value: string): Readonly<Record<string, string>> => {
-  const headers = pairs(':')(value);
-  for (const [name, text] of Object.entries(headers)) {
-    if (!/^[\w.-]+$/.test(name)) throw new Error('expected names of letters, digits, _, - and .');
-    if (!/^[ -~]*$/.test(text)) throw new Error('expected values of printable ASCII');
-  }
-  return headers;
-};
-
-/** Of an exporter: as gRPC takes them, the values percent-encoded as the OpenTelemetry specification has them. */
-const exporterHeaders = (value: string): Readonly<Record<string, string>> => {
-  const entries = Object.entries(pairs('=')(value)).map(([name, text]) => {
-    let decoded: string;
-    try {
-      decoded = decodeURIComponent(text);
-    } catch {
-      throw new Error('expected values in percent-encoding');
-    }
-    if (!/^[\w.-]+$/.test(name)) throw new Error('expected names of letters, digits, _, - and .');
-    if (!/^[ -~]*$/.test(decoded)) throw new Error('expected values of printable ASCII');
-    return [name.toLowerCase(), decoded];
-  });
-  return Object.fromEntries(entries);
-};
-/** With a scheme, or `host:port` alone. It may hold a password, so it is never told. */
-const endpoint = (value: string): string | null => {
-  if (value === '') return null;
-  if (!/^https?:\/\/[^/]/i.test(value) && !/^[^/\s]+:\d+$/.test(value)) throw new Error('expected http(s)://host:port');
-  if (!URL.canParse(value.includes('://') ? value : `http://${value}`)) throw new Error('expected http(s)://host:port');
-  return value;
-};
+  absolutePath,
+  atLeastOne,
+  atLeastOneMs,
+  backend,
+  bool,
+  COUNT_MOST,
+  certificateName,
+  count,
+  duration,
+  endpoint,
+  exporterHeaders,
+  grpcHeaders,
+  headerName,
+  inGroup,
+  longDuration,
+  optional,
+  optionalText,
+  path,
+  poolSize,
+  port,
+  redisType,
+  type Setting,
+  secret,
+  setting,
+  socketPath,
+  socketType,
+  text,
+} from './setting-forms.ts';
 
 /** Every setting there is: what --help prints, what the README's table shows, what the service reads. */
 export const SETTINGS = {
@@ -682,136 +589,8 @@ export const SETTINGS = {
   }),
 } as const;
 
-type Table = typeof SETTINGS;
+export type Table = typeof SETTINGS;
 export type Settings = { readonly [K in keyof Table]: ReturnType<Table[K]['parse']> };
-export type SettingSource = 'flag' | 'environment' | 'default';
 
-export interface ReadSettings {
-  readonly settings: Settings;
-  readonly sources: Readonly<Record<keyof Table, SettingSource>>;
-  readonly mogrifiers: readonly MogrifierSetting[];
-  /** Names of the Go service's environment that were set and have no effect here. */
-  readonly ignored: readonly string[];
-  /** What is set, does no harm here, and would end the Go service: sentences. */
-  readonly warnings: readonly string[];
-}
-
-/** All that is wrong with flags and environment, a line each. Values are left out: they may be secrets. */
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
-  readonly lines: readonly string[];
-  constructor(lines: readonly string[]) {
-    super(lines.join('\n'));
-    this.lines = lines;
-  }
-}
-
-function optional<T>(parse: (text: string) => T): (text: string) => T | null {
-  return (value) => (value === '' ? null : parse(value));
-}
-
-const ENTRIES = Object.entries(SETTINGS) as unknown as readonly (readonly [keyof Table, Setting<unknown>])[];
-
-/** Flags win over the environment, the environment over defaults. Throws SettingsError. */
-export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): ReadSettings {
-  const { flags, wrong } = readFlags(argv);
-  const values: Record<string, unknown> = {};
-  const sources: Record<string, SettingSource> = {};
-  for (const [name, setting] of ENTRIES) {
-    const flag = flags[flagOf(setting)];
-    const inEnv = env[setting.env];
-    // An empty variable means "not set" to whoever writes `NAME=` in a manifest, except where empty is a value.
-    const fromEnv = inEnv === '' && setting.default !== '' && !EMPTY_IS_A_VALUE.has(setting.parse) ? undefined : inEnv;
-    sources[name] = flag !== undefined ? 'flag' : fromEnv !== undefined ? 'environment' : 'default';
-    try {
-      values[name] = setting.parse(flag ?? fromEnv ?? setting.default);
-    } catch (error) {
-      const where = flag === undefined ? setting.env : `--${flagOf(setting)}`;
-      wrong.push(`${where}: ${(error as Error).message}`);
-    }
-  }
-  const keys = (values as { readonly dogStatsdMogrifiers?: readonly string[] }).dogStatsdMogrifiers ?? [];
-  const mogrifiers = readMogrifiers(keys, env, wrong);
-  wrong.push(...misfits(values as Partial<Settings>));
-  if (wrong.length > 0) throw new SettingsError(wrong);
-  const settings = Object.freeze(values) as unknown as Settings;
-  return {
-    settings,
-    sources: sources as Record<keyof Table, SettingSource>,
-    mogrifiers,
-    ignored: withoutEffect(env),
-    warnings: endsTheGoService(env, settings),
-  };
-}
-
-/** Settings that are right one by one, and not together. */
-function misfits({ redisCommandTimeoutMs: timeoutMs = Number.POSITIVE_INFINITY, ...values }: Partial<Settings>) {
-  return (['redisPipelineWindowMs', 'perSecondPipelineWindowMs'] as const)
-    .filter((name) => Math.ceil(values[name] ?? 0) >= timeoutMs)
-    .map((name) => `${SETTINGS[name].env}: must be shorter than REDIS_COMMAND_TIMEOUT, of which it takes its part`);
-}
-
-interface Flags {
-  readonly flags: Readonly<Record<string, string>>;
-  readonly wrong: string[];
-}
-
-/** Looks at every argument, so that all mistakes are told at once. A switch is --name, --no-name or --name=false. */
-function readFlags(argv: readonly string[]): Flags {
-  const switches = new Map(ENTRIES.map(([, setting]) => [flagOf(setting), isSwitch(setting)]));
-  const options = [...switches].map(([flag, isOn]) => [flag, { type: isOn ? 'boolean' : 'string' } as const] as const);
-  const { tokens } = parseArgs({ args: [...argv], options: Object.fromEntries(options), strict: false, tokens: true });
-  const flags: Record<string, string> = {};
-  const wrong = new Set<string>();
-  for (const token of tokens) {
-    if (token.kind === 'option-terminator') continue;
-    if (token.kind === 'positional' || !token.rawName.startsWith('--')) {
-      // Its text is not told: it may be a secret that lost its flag.
-      wrong.add(`argument ${token.index + 1} is neither a flag nor the value of one`);
-      continue;
-    }
-    const { name, rawName, value } = token;
-    const positive = name.replace(/^no-/, '');
-    if (switches.get(name)) flags[name] = value ?? 'true';
-    else if (switches.get(positive) && value === undefined) flags[positive] = 'false';
-    else if (switches.get(positive)) wrong.add(`${rawName}: takes no value`);
-    else if (!switches.has(name)) wrong.add(`${rawName}: there is no such flag; weir --help lists them`);
-    else if (value === undefined) wrong.add(`${rawName}: a value is missing`);
-    else if (!token.inlineValue && /^-./.test(value))
-      wrong.add(`${rawName}: write a value with a dash as ${rawName}=-...`);
-    else flags[name] = value;
-  }
-  return { flags, wrong: [...wrong] };
-}
-
-function flagOf({ env }: Setting<unknown>): string {
-  return env.toLowerCase().replaceAll('_', '-');
-}
-
-function isSwitch({ parse }: Setting<unknown>): boolean {
-  return parse === goBoolean;
-}
-
-/** The settings part of --help. */
-export function settingsHelp(): string {
-  const lines: string[] = [];
-  let last = '';
-  for (const [, setting] of ENTRIES) {
-    if (setting.group !== last) lines.push('', `${setting.group}:`);
-    last = setting.group;
-    const flag = `--${flagOf(setting)}${isSwitch(setting) ? '' : ` <${setting.form}>`}`;
-    const fallback = setting.default === '' ? '' : ` [${setting.default}]`;
-    lines.push(`  ${flag}`, `      ${setting.doc}${fallback}`);
-  }
-  return lines.join('\n');
-}
-
-/** The README's table. */
-export function settingsTable(): string {
-  const rows = ENTRIES.map(([, setting]) => {
-    const fallback = setting.default === '' ? '' : `\`${setting.default}\``;
-    const form = setting.form.replaceAll('|', ' or ');
-    return `| \`${setting.env}\` | \`--${flagOf(setting)}\` | ${form} | ${fallback} | ${setting.doc} |`;
-  });
-  return ['| Environment | Flag | Value | Default | |', '|---|---|---|---|---|', ...rows].join('\n');
-}
+/** Every setting with its name in code, in the order of the table. */
+export const ENTRIES = Object.entries(SETTINGS) as unknown as readonly (readonly [keyof Table, Setting<unknown>])[];

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type Settings, SettingsError } from './settings.ts';
+import { SettingsError } from './read-settings.ts';
+import type { Settings } from './settings.ts';
 
 const SHOWN_BYTES = 16;
 

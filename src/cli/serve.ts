@@ -2,7 +2,9 @@ import { relative } from 'node:path';
 import { type App, app } from '../app.ts';
 import type { Ruleset } from '../core/ruleset.ts';
 import { reasons } from '../go-names.ts';
-import { type ReadSettings, readSettings, type Settings, SettingsError, settingsHelp } from '../settings.ts';
+import { type ReadSettings, readSettings, SettingsError } from '../read-settings.ts';
+import type { Settings } from '../settings.ts';
+import { settingsHelp } from '../settings-text.ts';
 
 export const SERVE_HELP = `weir serve [settings]            decide until SIGTERM
 

@@ -1,4 +1,4 @@
-import type { ReadSettings } from '../settings.ts';
+import type { ReadSettings } from '../read-settings.ts';
 import { valueHash } from '../value-hash.ts';
 import { TooLate, within } from '../within.ts';
 import { certificates } from './certificates.ts';

@@ -1,7 +1,8 @@
 import { wantsRedis } from '../counting.ts';
 import { WITHOUT_EFFECT } from '../go-names.ts';
+import type { ReadSettings, SettingsError } from '../read-settings.ts';
 import { editDistance } from '../rules/schema.ts';
-import { type ReadSettings, SETTINGS, type Settings, type SettingsError } from '../settings.ts';
+import { SETTINGS, type Settings } from '../settings.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 type Name = keyof Settings;

@@ -84,6 +84,9 @@ const ROOMS: Readonly<Record<string, Room>> = {
 const LODGERS: Readonly<Record<string, string>> = {
   'go-names': 'settings',
   'go-values': 'settings',
+  'read-settings': 'settings',
+  'setting-forms': 'settings',
+  'settings-text': 'settings',
   'value-hash': 'settings',
   counting: 'app',
   'grpc-door': 'app',

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { goNamesTable } from '../../src/go-names.ts';
 import { ownWordsMarkdown } from '../../src/rules/resource.ts';
 import { schemaMarkdown } from '../../src/rules/schema.ts';
-import { settingsTable } from '../../src/settings.ts';
+import { settingsTable } from '../../src/settings-text.ts';
 import { METRIC_HEADING, metricRows } from '../../src/telemetry/families.ts';
 import { differencesTable } from '../oracle/differences.ts';
 import { ROOT } from './tree.ts';

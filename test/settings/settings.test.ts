@@ -1,13 +1,8 @@
 import { expect } from 'chai';
 import { reasons, WITHOUT_EFFECT } from '../../src/go-names.ts';
-import {
-  type ReadSettings,
-  readSettings,
-  SETTINGS,
-  SettingsError,
-  settingsHelp,
-  settingsTable,
-} from '../../src/settings.ts';
+import { type ReadSettings, readSettings, SettingsError } from '../../src/read-settings.ts';
+import { SETTINGS } from '../../src/settings.ts';
+import { settingsHelp, settingsTable } from '../../src/settings-text.ts';
 import { loadDifferences } from '../oracle/differences.ts';
 import { FIELD_DEFAULTS, FIELD_NAMES } from './field-names.ts';
 

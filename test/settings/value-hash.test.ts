@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readSettings, type Settings } from '../../src/settings.ts';
+import { readSettings } from '../../src/read-settings.ts';
+import type { Settings } from '../../src/settings.ts';
 import { valueHash } from '../../src/value-hash.ts';
 
 const settingsOf = (env: Record<string, string>): Settings => readSettings([], env).settings;

@@ -1,0 +1,26 @@
+import { flagOf, isSwitch } from './setting-forms.ts';
+import { ENTRIES } from './settings.ts';
+
+/** The settings part of --help. */
+export function settingsHelp(): string {
+  const lines: string[] = [];
+  let last = '';
+  for (const [, setting] of ENTRIES) {
+    if (setting.group !== last) lines.push('', `${setting.group}:`);
+    last = setting.group;
+    const flag = `--${flagOf(setting)}${isSwitch(setting) ? '' : ` <${setting.form}>`}`;
+    const fallback = setting.default === '' ? '' : ` [${setting.default}]`;
+    lines.push(`  ${flag}`, `      ${setting.doc}${fallback}`);
+  }
+  return lines.join('\n');
+}
+
+/** The README's table. */
+export function settingsTable(): string {
+  const rows = ENTRIES.map(([, setting]) => {
+    const fallback = setting.default === '' ? '' : `\`${setting.default}\``;
+    const form = setting.form.replaceAll('|', ' or ');
+    return `| \`${setting.env}\` | \`--${flagOf(setting)}\` | ${form} | ${fallback} | ${setting.doc} |`;
+  });
+  return ['| Environment | Flag | Value | Default | |', '|---|---|---|---|---|', ...rows].join('\n');
+}
