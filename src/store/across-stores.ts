@@ -59,7 +59,7 @@ async function takeAll(
     }),
   );
   if (failure === null) return readings;
-  void giveBack(request, (i) => isCharged(readings[i]));
+  void giveBack(request, (i) => isCharged(readings[i]) && (hits[i] as Hit).cost > 0);
   throw (failure as { readonly error: unknown }).error;
 }
 
