@@ -53,7 +53,7 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'dropin', 'peer', 'soak'];
+const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'dropin', 'peer', 'wire', 'soak'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -65,7 +65,7 @@ export const TEST: readonly Suite[] = [
     name: 'unit',
     commands: mocha(...APART.flatMap((folder) => ['--ignore', `test/${folder}/**`]), 'test/**/*.test.ts'),
     counted: 'mocha',
-    deadlineSeconds: 600,
+    deadlineSeconds: 900,
   },
   {
     name: 'service',
@@ -95,6 +95,7 @@ export const TEST: readonly Suite[] = [
     deadlineSeconds: 600,
   },
   { name: 'xds', commands: mocha('test/xds/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
+  { name: 'wire', commands: mocha('test/wire/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   { name: 'peer', commands: mocha('test/peer/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   {
     name: 'container',
