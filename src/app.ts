@@ -26,6 +26,7 @@ import { fieldMapper, sinks } from './sinks.ts';
 import { type Log, log } from './telemetry/log.ts';
 import { type Metrics, metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
+import { valueHash } from './value-hash.ts';
 import { VERSION } from './version.ts';
 
 export interface App {
@@ -62,9 +63,15 @@ export function app(read: ReadSettings): App {
   const observer = observers([measured, told, historian(history, () => void doctor.refresh().then(tellHealth))]);
   const place = rulesPlace(read);
   const source = place.files === null ? rulesOverXds(settings, measured, told) : fileSource(place.files);
-  const loader = rulesLoader({ source, mergeDomains: settings.mergeDomains, observer });
+  const hashValue = valueHash(settings);
+  const loader = rulesLoader({
+    source,
+    mergeDomains: settings.mergeDomains,
+    canHash: hashValue !== null,
+    observer,
+  });
   const counted = counting(settings, measured, told);
-  const decider = deciderOf(settings, loader, counted, clock, observer);
+  const decider = deciderOf(settings, loader, counted, clock, observer, hashValue ?? neverHashes);
   measured.read({ inFlight: decider.inFlight, storeKind: counted.kind });
 
   let serving = false;
@@ -122,11 +129,17 @@ function deciderOf(
   { store }: Counting,
   clock: Clock,
   observer: Observer,
+  hashValue: (value: string) => string,
 ): Limiter {
-  const { keyPrefix, countDenied, shadowMode, quotaMode } = settings;
+  const { keyPrefix, keyFormat, countDenied, shadowMode, quotaMode } = settings;
   const charge = settings.stopWhenOver ? 'stop_when_over' : 'always';
-  const options = { keyPrefix, countDenied, charge, shadowMode, quotaMode } as const;
+  const options = { keyPrefix, keyFormat, hashValue, countDenied, charge, shadowMode, quotaMode } as const;
   return limiter({ ruleset: loader.current, store, clock, observer }, options);
+}
+
+/** Without a secret, rules that hash are refused. */
+function neverHashes(): never {
+  throw new Error('a rule hashes, and there is no secret');
 }
 
 function doctorOf(
@@ -226,6 +239,7 @@ function projectionOptions(settings: Settings): ProjectionOptions {
   const { headersEnabled, limitHeader: limit, remainingHeader: remaining, resetHeader: reset } = settings;
   return {
     headerNames: headersEnabled ? { limit, remaining, reset } : null,
+    retryAfterName: settings.retryAfterHeader,
     dynamicMetadata: settings.dynamicMetadata,
   };
 }

@@ -2,6 +2,7 @@ import type { Part, Store } from './core/ports.ts';
 import { type Guard, guard } from './guard.ts';
 import type { Settings } from './settings.ts';
 import { byUnit } from './store/by-unit.ts';
+import { deadline } from './store/deadline.ts';
 import { memoryStore } from './store/memory.ts';
 import { overLimitCache } from './store/over-limit-cache.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from './store/redis/redis-store.ts';
@@ -130,7 +131,10 @@ function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Gua
     redis: () => stores.map(({ connections, stats }, i) => ({ ...stats, connections, name: REDIS_NAMES[i] as string })),
   });
   return {
-    store: perSecond === undefined ? main : byUnit({ main, perSecond }),
+    store:
+      perSecond === undefined
+        ? main
+        : deadline(byUnit({ main, perSecond }), { timeoutMs: settings.redisCommandTimeoutMs }),
     kind: 'redis',
     where: `Redis at ${main.address}${perSecond === undefined ? '' : `, for limits per second at ${perSecond.address}`}`,
     parts: stores,
@@ -147,12 +151,16 @@ function observedStore(place: RedisStoreOptions, metrics: Metrics, log: Log): Re
   const store: RedisStore = redisStore({
     ...place,
     onBatch: (hits, tookUs) => metrics.storeAnswered(tookUs, hits),
-    onConnected: () => log.logger.info('Redis is there: %s', store.address),
-    onDisconnected: (cause) => {
-      const what = store.connected ? 'a connection to Redis was lost' : 'Redis is not there';
-      log.trouble(`redis ${store.address}`, `${what}: ${store.address}`, {
-        cause: cause?.message ?? 'connection closed',
-      });
+    onConnected: () => {
+      // What happened before is told before.
+      log.flush();
+      log.logger.info('Redis is there: %s', store.address);
+    },
+    onDisconnected: (cause, { server, wasReady }) => {
+      const one = wasReady ? 'a connection to Redis was lost' : 'a connection to Redis could not be made';
+      const where = server ?? store.address;
+      const what = `${store.connected ? one : 'Redis is not there'}: ${where}`;
+      log.trouble(`redis ${where}`, what, { cause: cause?.message ?? 'connection closed' });
     },
   });
   return store;

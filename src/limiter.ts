@@ -1,7 +1,7 @@
 import type { Decision, Hit, Match } from './core/decision.ts';
 import { type JudgeOptions, judge } from './core/judge.ts';
-import { match } from './core/match.ts';
-import { plan } from './core/plan.ts';
+import { type MatchOptions, match } from './core/match.ts';
+import { type PlanOptions, plan } from './core/plan.ts';
 import {
   type Caller,
   CallerGoneError,
@@ -24,10 +24,7 @@ export interface Limiter {
   inFlight(): number;
 }
 
-export interface LimiterOptions extends JudgeOptions {
-  readonly keyPrefix: string;
-  /** QUOTA_MODE: every descriptor counts as a quota, an unmatched one as a quota that passed. */
-  readonly quotaMode: boolean;
+export interface LimiterOptions extends MatchOptions, PlanOptions, JudgeOptions {
   /** Of a request whose refusal is counted. */
   readonly charge: Exclude<Charge, 'only_if_admitted'>;
   /** false: a refused request consumes nothing, unless its domain says otherwise. True when absent. */
@@ -50,8 +47,8 @@ export function limiter({ ruleset, store, clock, observer }: LimiterParts, optio
     const nowUs = clock.nowUs();
     const rules = refusals(request, ruleset());
     const domain = rules.domains.get(request.domain);
-    const matches = match(domain, request);
-    const hits = plan(request, matches, nowUs, options.keyPrefix, options.quotaMode);
+    const matches = match(domain, request, options);
+    const hits = plan(request, matches, nowUs, options);
     const readings = hits.length === 0 ? [] : await take(request, matches, hits, chargeIn(domain), nowUs, caller);
     const decision = judge(request, rules, matches, hits, readings, nowUs, options);
     // The clock follows the host's, which may be set back meanwhile.
@@ -108,6 +105,8 @@ function refusal(request: CheckRequest, rules: Ruleset | null): Error | null {
 }
 
 function charged(matches: readonly Match[], hits: readonly Hit[]): readonly Charged[] {
-  const limited = matches.filter((m) => m.kind === 'limited');
-  return hits.map((hit, i) => ({ hit, metric: limited[i]?.metric ?? '' }));
+  return hits.map((hit) => {
+    const found = matches[hit.of];
+    return { hit, metric: found?.kind === 'limited' ? found.metric + hit.limit.series : '' };
+  });
 }

@@ -2,9 +2,12 @@
 import { CHECK_HELP, check } from './cli/check.ts';
 import { CLIENT_HELP, client } from './cli/client.ts';
 import { DOCTOR_HELP, doctor } from './cli/doctor.ts';
+import { EXPLAIN_HELP, explain } from './cli/explain.ts';
 import { HEALTH_HELP, health } from './cli/health.ts';
 import { RATELIMIT_HELP, ratelimit } from './cli/ratelimit.ts';
+import { SCHEMA_HELP, schema } from './cli/schema.ts';
 import { SERVE_HELP, serve } from './cli/serve.ts';
+import { TEST_HELP, test } from './cli/test.ts';
 import { VERSION } from './version.ts';
 
 interface Command {
@@ -21,6 +24,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ratelimit: { run: ratelimit, help: RATELIMIT_HELP },
   health: { run: (args) => health(args), help: HEALTH_HELP },
   check: { run: check, help: CHECK_HELP },
+  test: { run: (args) => test(args), help: TEST_HELP },
+  explain: { run: (args) => explain(args), help: EXPLAIN_HELP },
+  schema: { run: (args) => schema(args), help: SCHEMA_HELP },
   doctor: { run: doctor, help: DOCTOR_HELP },
   client: { run: client, help: CLIENT_HELP },
 };

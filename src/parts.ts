@@ -1,4 +1,5 @@
 import type { Part } from './core/ports.ts';
+import { within } from './within.ts';
 
 export interface PartsOptions {
   /** How long one part may take to stop before the next one is stopped all the same. */
@@ -42,17 +43,4 @@ export function parts(list: readonly Part[], { stopTimeoutMs, onStopFailed }: Pa
   }
 
   return { start, stop };
-}
-
-async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    // It keeps the process alive: a part that hangs with nothing open must not cut off the stops of the others.
-    timer = setTimeout(() => reject(new Error(`did not stop within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -344,6 +344,18 @@ export const SETTINGS = {
       'Counters in the memory store; then the least recently used goes.',
     ),
     keyPrefix: setting('CACHE_KEY_PREFIX', 'text', '', text, 'Goes before every counter key.'),
+    keyFormat: setting(
+      'KEY_FORMAT',
+      'go|escaped',
+      'go',
+      oneOf('go', 'escaped'),
+      'go: limits that say nothing which the Go service does not know have its keys. escaped: none has; no two descriptors ever share a counter.',
+    ),
+    hashSecret: secret(
+      'HASH_VALUE_SECRET',
+      'Rules with `hash_value` need it: the key of their hash, the same in every process.',
+    ),
+    hashSecretFile: path('HASH_VALUE_SECRET_FILE', 'A file with that secret, in its place.'),
   }),
   ...inGroup('Redis', {
     redisUrl: setting(
@@ -382,7 +394,7 @@ export const SETTINGS = {
     redisPipelineWindowMs: duration(
       'REDIS_PIPELINE_WINDOW',
       '0',
-      'Collect hits for that long, in whole milliseconds; 0 is one turn of the event loop.',
+      'Collect hits for that long, in whole milliseconds; 0 is one turn of the event loop. Shorter than REDIS_COMMAND_TIMEOUT.',
     ),
     redisConnectTimeoutMs: duration(
       'REDIS_TIMEOUT',
@@ -394,7 +406,7 @@ export const SETTINGS = {
       'duration',
       '100ms',
       atLeastOneMs,
-      'How long an answer may take; then the call fails.',
+      'How long a call may wait for Redis, the pipeline window and all round trips together; then it fails.',
     ),
     redisMaxBatchHits: setting(
       'REDIS_MAX_BATCH_HITS',
@@ -408,7 +420,7 @@ export const SETTINGS = {
       'number',
       '128',
       atLeastOne,
-      'Batches that Redis has not answered; beyond it calls are RESOURCE_EXHAUSTED.',
+      'Batches that Redis has not answered; beyond it calls are RESOURCE_EXHAUSTED, or fail once one of them is late.',
     ),
     perSecond: bool(
       'REDIS_PERSECOND',
@@ -468,6 +480,13 @@ export const SETTINGS = {
       'RateLimit-Reset',
       headerName,
       'Header for the seconds until it resets.',
+    ),
+    retryAfterHeader: setting(
+      'LIMIT_RETRY_AFTER_HEADER',
+      'name',
+      '',
+      headerName,
+      'Header of refusals for the seconds until the same request would be admitted, such as `Retry-After`.',
     ),
     dynamicMetadata: bool('RESPONSE_DYNAMIC_METADATA', false, 'Answer with the request and the metadata of its rules.'),
   }),
@@ -699,6 +718,7 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
   }
   const keys = (values as { readonly dogStatsdMogrifiers?: readonly string[] }).dogStatsdMogrifiers ?? [];
   const mogrifiers = readMogrifiers(keys, env, wrong);
+  wrong.push(...misfits(values as Partial<Settings>));
   if (wrong.length > 0) throw new SettingsError(wrong);
   const settings = Object.freeze(values) as unknown as Settings;
   return {
@@ -708,6 +728,13 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
     ignored: withoutEffect(env),
     warnings: endsTheGoService(env, settings),
   };
+}
+
+/** Settings that are right one by one, and not together. */
+function misfits({ redisCommandTimeoutMs: timeoutMs = Number.POSITIVE_INFINITY, ...values }: Partial<Settings>) {
+  return (['redisPipelineWindowMs', 'perSecondPipelineWindowMs'] as const)
+    .filter((name) => Math.ceil(values[name] ?? 0) >= timeoutMs)
+    .map((name) => `${SETTINGS[name].env}: must be shorter than REDIS_COMMAND_TIMEOUT, of which it takes its part`);
 }
 
 interface Flags {

@@ -1,7 +1,5 @@
-import type { Problem, RulesDocument } from '../core/ports.ts';
-import { compile } from '../rules/compile.ts';
 import { formatProblems } from '../rules/problem.ts';
-import { readRulesFiles } from '../rules/rules-files.ts';
+import { rulesSet } from './rules-set.ts';
 
 /** Where a command writes. */
 export interface Out {
@@ -38,18 +36,10 @@ export async function check(args: readonly string[], options: CheckOptions = {})
     return 2;
   }
   const mergeDomains = options.mergeDomains === true || args.some((arg) => MERGE_FLAGS.includes(arg));
-  const documents: RulesDocument[] = [];
-  const problems: Problem[] = [];
-  for (const path of new Set(paths)) {
-    const read = await readRulesFiles({ path, ignoreDotFiles: true, wholePaths: true });
-    if (read.ok) documents.push(...read.documents);
-    else problems.push(...read.problems);
-  }
-  const compiled = compile(documents, { mergeDomains, generation: 1 });
-  if (!compiled.ok) problems.push(...compiled.problems);
-  if (!compiled.ok || problems.length > 0) {
-    err.write(`${formatProblems(problems)}\n`);
-    err.write(`${count(problems.length, 'problem')} in ${paths.join(', ')}\n`);
+  const compiled = await rulesSet(paths, mergeDomains);
+  if (!compiled.ok) {
+    err.write(`${formatProblems(compiled.problems)}\n`);
+    err.write(`${count(compiled.problems.length, 'problem')} in ${paths.join(', ')}\n`);
     return 1;
   }
   const { domains, rules } = compiled.ruleset;

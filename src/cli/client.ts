@@ -50,7 +50,7 @@ const UINT32_MAX = 0xffff_ffff;
 const UNLIMITED_REMAINING = UINT32_MAX;
 
 /** What was not understood; the text is for the person who typed it. */
-class UsageError extends Error {
+export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 

@@ -73,7 +73,7 @@ function tellStart(
   const doors = Object.entries(others).map(([name, address]) => `${name} ${address}`);
   logger.info('serving: grpc %s, %s', grpc, doors.join(', '));
   const live = rules.loaded()?.ruleset;
-  const limits = live?.rules.filter(({ limit, unlimited }) => limit !== null || unlimited).length ?? 0;
+  const limits = live?.rules.filter(({ limits: own, unlimited }) => own.length > 0 || unlimited).length ?? 0;
   const counts =
     live === undefined ? 'none yet' : `${plural(limits, 'limit')} in ${plural(live.domains.size, 'domain')}`;
   logger.info('rules: %s, from %s', counts, places.rules);
@@ -92,7 +92,7 @@ function plural(n: number, noun: string): string {
 function firstExample({ domains }: Ruleset): string | null {
   for (const [name, { root }] of domains) {
     for (const [key, { any }] of root.byKey) {
-      if (any !== null && any.limit !== null && PLAIN_WORD.test(name) && PLAIN_WORD.test(key)) {
+      if (any !== null && any.limits.length > 0 && PLAIN_WORD.test(name) && PLAIN_WORD.test(key)) {
         return `--domain ${name} --descriptor ${key}=something`;
       }
     }

@@ -1,5 +1,6 @@
+import type { Limit } from './limit.ts';
 import type { CheckRequest, Descriptor, Micros } from './request.ts';
-import type { Limit, Rule, Ruleset } from './ruleset.ts';
+import type { Rule, Ruleset } from './ruleset.ts';
 
 /** What the rules say about one descriptor. */
 export type Match =
@@ -9,11 +10,14 @@ export type Match =
   | { readonly kind: 'replaced'; readonly rule: Rule }
   | {
       readonly kind: 'limited';
-      readonly limit: Limit;
+      /** At least one; without those that another rule replaces. */
+      readonly limits: readonly Limit[];
       /** null: the limit came with the request. */
       readonly rule: Rule | null;
-      /** `<key>_<value>_` for every entry, with the pattern in place of a shared value. */
-      readonly counter: string;
+      /** What the counter of a limit goes by that has the Go service's key; else null. */
+      readonly counter: string | null;
+      /** What the counters of all others go by; else null. */
+      readonly identity: string | null;
       /** The metric key: the domain and one text per level, joined by dots, unsanitised. */
       readonly metric: string;
     };
@@ -22,12 +26,17 @@ export type Limited = Extract<Match, { kind: 'limited' }>;
 
 /** One thing to charge. */
 export interface Hit {
-  /** The whole counter key, its window start included. */
+  /** Which descriptor of the request it belongs to. */
+  readonly of: number;
+  /** The whole counter key, with the start of the window where there are windows. */
   readonly key: string;
+  /** sliding_window: the key of the window before; else ''. */
+  readonly previousKey: string;
   readonly limit: Limit;
   /** 0 looks, a negative cost gives back. An integer within +-MAX_HITS. */
   readonly cost: number;
   readonly windowSeconds: number;
+  /** For a bucket the latest moment at which it is full again. */
   readonly windowEndUs: Micros;
   /** A shadow rule counts, and never refuses. */
   readonly shadow: boolean;
@@ -45,7 +54,10 @@ export type Refuses = 'alone' | 'together' | 'never';
 /** What is answered while the store can't count: an error, a yes, a no, or a count in this process alone. */
 export type FailurePolicy = 'error' | 'allow' | 'deny' | 'local';
 
-/** What a store answered for one hit. */
+/**
+ * What a store answered for one hit. `resetAfterUs`, where it is not the time until the window ends: when this cost would
+ * be admitted if it was refused; when a bucket is full again if it was admitted.
+ */
 export type Reading =
   | {
       readonly kind: 'counted';
@@ -53,6 +65,7 @@ export type Reading =
       readonly used: number;
       readonly charged: true;
       readonly by: 'redis' | 'memory';
+      readonly resetAfterUs?: Micros;
     }
   | {
       readonly kind: 'counted';
@@ -63,6 +76,7 @@ export type Reading =
       /** It would have gone over. */
       readonly over: boolean;
       readonly by: 'redis' | 'memory';
+      readonly resetAfterUs?: Micros;
     }
   /** Honest: nobody counted, or only this process, and the decision says why. */
   | {
@@ -71,26 +85,37 @@ export type Reading =
       readonly because: Assumption;
       /** What a status tells as left when `outcome` is ok. */
       readonly remaining?: number;
+      readonly resetAfterUs?: Micros;
     };
 
 export type Assumption = 'over_limit_cache' | 'store_down' | 'breaker_open';
 
 export type Outcome = 'ok' | 'over_limit';
 
+/** What became of one limit. */
+export interface LimitVerdict {
+  readonly hit: Hit;
+  readonly reading: Reading;
+  /** Over its limit, whatever shadow mode makes of it. */
+  readonly over: boolean;
+  /** 0 when over. */
+  readonly remaining: number;
+  readonly resetAfterUs: Micros;
+}
+
 /** Per descriptor, in request order. */
 export interface Verdict {
   readonly descriptor: Descriptor;
   readonly match: Match;
-  /** What the status tells. A shadow rule over its limit tells ok. */
+  /** What the status tells. A shadow limit over its limit tells ok. */
   readonly outcome: Outcome;
-  /** Over its limit, whatever shadow mode makes of it. */
-  readonly over: boolean;
-  /** null when there was nothing to charge. */
-  readonly hit: Hit | null;
-  readonly reading: Reading | null;
-  /** 0 when over. 2^32-1 for an unlimited rule. */
+  /** Of each of its limits. Empty when there was nothing to charge. */
+  readonly limits: readonly LimitVerdict[];
+  /** The limit that the status speaks of; null when there is none. */
+  readonly binding: LimitVerdict | null;
+  /** Of `binding`. 2^32-1 for an unlimited rule. */
   readonly remaining: number;
-  /** Until the window ends; 0 when there is no limit. */
+  /** Of `binding`; 0 when there is none. */
   readonly resetAfterUs: Micros;
 }
 
@@ -102,6 +127,6 @@ export interface Decision {
   /** SHADOW_MODE turned over_limit into ok. */
   readonly shadowed: boolean;
   readonly verdicts: readonly Verdict[];
-  /** The verdict that headers speak of; null when no limit binds. */
-  readonly binding: Verdict | null;
+  /** The limit that headers speak of; null when none binds. */
+  readonly binding: LimitVerdict | null;
 }

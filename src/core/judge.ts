@@ -1,4 +1,4 @@
-import type { Decision, Hit, Match, Outcome, Reading, Verdict } from './decision.ts';
+import type { Decision, Hit, LimitVerdict, Match, Outcome, Reading, Verdict } from './decision.ts';
 import { isDenied, tellsOver } from './denial.ts';
 import type { CheckRequest, Descriptor, Micros } from './request.ts';
 import type { Ruleset } from './ruleset.ts';
@@ -14,7 +14,7 @@ export interface JudgeOptions {
   readonly shadowMode: boolean;
 }
 
-/** Readings stand in the order of the limited matches, as `plan` made the hits. */
+/** Readings stand in the order of the hits, as `plan` made them. */
 export function judge(
   request: CheckRequest,
   ruleset: Ruleset,
@@ -25,62 +25,63 @@ export function judge(
   options: JudgeOptions,
 ): Decision {
   if (readings.length !== hits.length) throw new Error(`${readings.length} readings for ${hits.length} hits`);
+  const overs: boolean[] = [];
+  const limits: LimitVerdict[] = [];
+  for (let i = 0; i < hits.length; i++) {
+    const hit = hits[i] as Hit;
+    const reading = readings[i] as Reading;
+    const over = tellsOver(reading, hit);
+    overs.push(over);
+    limits.push(limitVerdict(hit, reading, over, nowUs));
+  }
   const verdicts: Verdict[] = [];
-  const overs = readings.map((reading, i) => tellsOver(reading, hits[i] as Hit));
   let next = 0;
-  for (const [i, found] of matches.entries()) {
-    const descriptor = request.descriptors[i] as Descriptor;
-    if (found.kind === 'limited') {
-      verdicts.push(
-        limited(descriptor, found, hits[next] as Hit, readings[next] as Reading, overs[next] === true, nowUs),
-      );
-      next++;
-    } else {
-      verdicts.push(free(descriptor, found));
-    }
+  for (let of = 0; of < matches.length; of++) {
+    const first = next;
+    while (hits[next]?.of === of) next++;
+    verdicts.push(verdict(request.descriptors[of] as Descriptor, matches[of] as Match, limits.slice(first, next)));
   }
   const over = isDenied(hits, overs);
   const shadowed = over && options.shadowMode;
   const outcome: Outcome = over && !shadowed ? 'over_limit' : 'ok';
-  const binding = over ? lastToReset(verdicts) : closest(verdicts);
+  const binding = over ? lastToReset(limits) : closest(limits);
   return { request, ruleset, nowUs, outcome, shadowed, verdicts, binding };
 }
 
-function free(descriptor: Descriptor, found: Match): Verdict {
-  const remaining = found.kind === 'unlimited' ? MOST_REMAINING : 0;
+function limitVerdict(hit: Hit, reading: Reading, over: boolean, nowUs: Micros): LimitVerdict {
+  const left = reading.kind === 'assumed' ? (reading.remaining ?? 0) : hit.limit.capacity - reading.used;
+  const resetAfterUs = reading.resetAfterUs ?? hit.windowEndUs - nowUs;
   return {
-    descriptor,
-    match: found,
-    outcome: 'ok',
-    over: false,
-    hit: null,
-    reading: null,
-    remaining,
-    resetAfterUs: 0,
+    hit,
+    reading,
+    over,
+    remaining: over ? 0 : Math.max(0, left),
+    resetAfterUs: over && isUncounted(reading) ? Math.min(ASK_AGAIN_US, resetAfterUs) : resetAfterUs,
   };
 }
 
-function limited(
-  descriptor: Descriptor,
-  found: Match,
-  hit: Hit,
-  reading: Reading,
-  over: boolean,
-  nowUs: Micros,
-): Verdict {
-  const left = reading.kind === 'assumed' ? (reading.remaining ?? 0) : hit.limit.requestsPerUnit - reading.used;
-  const remaining = over ? 0 : left;
+function verdict(descriptor: Descriptor, match: Match, limits: readonly LimitVerdict[]): Verdict {
+  const binding = limits.length === 1 ? (limits[0] as LimitVerdict) : bindingOf(limits);
+  if (binding === null) {
+    const remaining = match.kind === 'unlimited' ? MOST_REMAINING : 0;
+    return { descriptor, match, outcome: 'ok', limits, binding, remaining, resetAfterUs: 0 };
+  }
+  const { hit, over, remaining, resetAfterUs } = binding;
   return {
     descriptor,
-    match: found,
+    match,
     outcome: over && !hit.shadow ? 'over_limit' : 'ok',
-    over,
-    hit,
-    reading,
+    limits,
+    binding,
     remaining,
-    resetAfterUs:
-      over && isUncounted(reading) ? Math.min(ASK_AGAIN_US, hit.windowEndUs - nowUs) : hit.windowEndUs - nowUs,
+    resetAfterUs,
   };
+}
+
+/** Of the limits of one descriptor: shadow ones only when there are no others, over before admitted. */
+function bindingOf(limits: readonly LimitVerdict[]): LimitVerdict | null {
+  const enforced = limits.filter(({ hit }) => !hit.shadow);
+  return longestOver(enforced) ?? closest(enforced) ?? enforced[0] ?? longestOver(limits) ?? limits[0] ?? null;
 }
 
 function isUncounted(reading: Reading): boolean {
@@ -88,32 +89,41 @@ function isUncounted(reading: Reading): boolean {
 }
 
 /**
- * The verdict whose reset is the first moment at which the request may pass: of those that refuse alone the one that
- * keeps refusing longest; of quotas, which refuse together, the one that opens first; of both the later. The first on a
- * tie.
+ * The limit whose reset is the first moment at which the request may pass: of those that refuse alone the one that keeps
+ * refusing longest; of quotas, which refuse together, the one that opens first; of both the later. The first on a tie.
  */
-function lastToReset(verdicts: readonly Verdict[]): Verdict | null {
-  let alone: Verdict | null = null;
-  let quota: Verdict | null = null;
-  let quotaLeft = false;
-  for (const verdict of verdicts) {
-    const refuses = verdict.hit?.refuses;
-    if (refuses === 'together' && !verdict.over) quotaLeft = true;
-    if (!verdict.over) continue;
-    if (refuses === 'alone' && verdict.resetAfterUs > (alone?.resetAfterUs ?? -1)) alone = verdict;
-    if (refuses === 'together' && verdict.resetAfterUs < (quota?.resetAfterUs ?? Number.POSITIVE_INFINITY))
-      quota = verdict;
-  }
-  if (quotaLeft || quota === null) return alone;
+function lastToReset(limits: readonly LimitVerdict[]): LimitVerdict | null {
+  const alone = longestOver(limits.filter(({ hit }) => hit.refuses === 'alone'));
+  const quota = firstToOpen(limits.filter(({ hit }) => hit.refuses === 'together'));
+  if (quota === null) return alone;
   return alone === null || quota.resetAfterUs > alone.resetAfterUs ? quota : alone;
 }
 
+/** null when one of the quotas is not spent. A quota with several limits opens with the last of them. */
+function firstToOpen(limits: readonly LimitVerdict[]): LimitVerdict | null {
+  let first: LimitVerdict | null = null;
+  for (const of of new Set(limits.map(({ hit }) => hit.of))) {
+    const last = longestOver(limits.filter(({ hit }) => hit.of === of));
+    if (last === null) return null;
+    if (first === null || last.resetAfterUs < first.resetAfterUs) first = last;
+  }
+  return first;
+}
+
+function longestOver(limits: readonly LimitVerdict[]): LimitVerdict | null {
+  let longest: LimitVerdict | null = null;
+  for (const each of limits) {
+    if (each.over && each.resetAfterUs > (longest?.resetAfterUs ?? -1)) longest = each;
+  }
+  return longest;
+}
+
 /** Of those that could refuse next, the one with the fewest left; the first on a tie. */
-function closest(verdicts: readonly Verdict[]): Verdict | null {
-  let least: Verdict | null = null;
-  for (const verdict of verdicts) {
-    if (verdict.hit === null || verdict.hit.shadow || verdict.over) continue;
-    if (verdict.remaining < (least?.remaining ?? MOST_REMAINING)) least = verdict;
+function closest(limits: readonly LimitVerdict[]): LimitVerdict | null {
+  let least: LimitVerdict | null = null;
+  for (const each of limits) {
+    if (each.hit.shadow || each.over) continue;
+    if (each.remaining < (least?.remaining ?? MOST_REMAINING)) least = each;
   }
   return least;
 }

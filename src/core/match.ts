@@ -1,66 +1,99 @@
+import { goCounter, identityOf, type KeyFormat, patternOf } from './counter-text.ts';
 import type { Limited, Match } from './decision.ts';
+import { type Limit, limit } from './limit.ts';
 import type { CheckRequest, Descriptor, Entry, Override } from './request.ts';
 import type { Domain, KeyRules, Level, Rule, Wildcard } from './ruleset.ts';
 import { unitOfNumber } from './unit.ts';
+
+export interface MatchOptions {
+  readonly keyFormat: KeyFormat;
+  /** What counters, metrics and logs know of a value whose rule has `hash_value`. */
+  readonly hashValue: (value: string) => string;
+}
 
 const UNKNOWN_DOMAIN: Match = { kind: 'none', because: 'unknown_domain' };
 const NO_RULE: Match = { kind: 'none', because: 'no_rule' };
 const NO_LIMIT: Match = { kind: 'none', because: 'no_limit' };
 
-/** One match per descriptor, in request order, with the rules that others replace taken out. */
-export function match(domain: Domain | undefined, request: CheckRequest): readonly Match[] {
+/** One match per descriptor, in request order, with the limits that others replace taken out. */
+export function match(domain: Domain | undefined, request: CheckRequest, options: MatchOptions): readonly Match[] {
   const matches: Match[] = [];
   let replaces = false;
   for (const descriptor of request.descriptors) {
-    const found = domain === undefined ? UNKNOWN_DOMAIN : matchDescriptor(domain, descriptor);
+    const found = domain === undefined ? UNKNOWN_DOMAIN : matchDescriptor(domain, descriptor, options);
     if ((found.kind === 'limited' || found.kind === 'unlimited') && found.rule?.replaces.length) replaces = true;
     matches.push(found);
   }
   return replaces ? replace(matches) : matches;
 }
 
-/** The rule picked at each level, as far as the walk goes: exact value, then the first wildcard in file order, then key
- * only. There is no way back: once a rule is picked, a miss below it is final. */
-export function* picks(domain: Domain, entries: readonly Entry[]): Generator<Rule | null> {
+/**
+ * Picks a rule at each level: exact value, then the first wildcard in file order, then key only. There is no way back:
+ * once a rule is picked, a miss below it is final.
+ */
+function matchDescriptor(domain: Domain, descriptor: Descriptor, options: MatchOptions): Match {
+  if (descriptor.limit !== null) return matchOverride(domain, descriptor.limit, descriptor.entries, options);
+  const picked = pickedRules(domain, descriptor.entries);
+  const rule = picked[picked.length - 1];
+  if (rule === undefined || picked.length < descriptor.entries.length) return NO_RULE;
+  if (rule.unlimited) return { kind: 'unlimited', rule };
+  const { limits } = rule;
+  if (limits.length === 0) return NO_LIMIT;
+  const hashes = picked.some(hashesValue);
+  const entries = hashes ? hashed(descriptor.entries, picked, options) : descriptor.entries;
+  const metric: string = rule.detailedMetric || rule.metricVaries ? metricKey(domain, entries, picked) : rule.path;
+  const escapes = hashes || options.keyFormat === 'escaped' || !limits.every(isPlain);
+  const counter = escapes ? null : goCounter(entries, picked);
+  const identity = escapes ? identityOf(domain.name, entries, picked) : null;
+  return { kind: 'limited', limits, rule, counter, identity, metric };
+}
+
+const NO_RULES: readonly Rule[] = [];
+
+/** An override limits whatever its entries say; the rules are asked only which values must not be told. */
+function matchOverride(domain: Domain, asked: Override, said: readonly Entry[], options: MatchOptions): Match {
+  const unit = unitOfNumber(asked.unit);
+  if (unit === undefined) throw new Error(`an override with unit ${asked.unit} was let through`);
+  const picked = pickedRules(domain, said);
+  const hashes = picked.some(hashesValue);
+  const entries = hashes ? hashed(said, picked, options) : said;
+  const metric = `${domain.name}.${entries.map(plainText).join('.')}`;
+  const limits = [limit({ requestsPerUnit: asked.requestsPerUnit, unit })];
+  const escapes = hashes || options.keyFormat === 'escaped';
+  const counter = escapes ? null : goCounter(entries, NO_RULES);
+  const identity = escapes ? identityOf(domain.name, entries, NO_RULES) : null;
+  return { kind: 'limited', limits, rule: null, counter, identity, metric };
+}
+
+/** The rule of each level, as far as there are rules. */
+function pickedRules(domain: Domain, entries: readonly Entry[]): readonly Rule[] {
+  const picked: Rule[] = [];
   let level: Level | null = domain.root;
   for (const entry of entries) {
     const rule: Rule | null = level === null ? null : pick(level, entry);
-    yield rule;
-    if (rule === null) return;
+    if (rule === null) break;
+    picked.push(rule);
     level = rule.children;
   }
+  return picked;
 }
 
-function matchDescriptor(domain: Domain, descriptor: Descriptor): Match {
-  if (descriptor.limit !== null) return matchOverride(domain, descriptor.limit, descriptor.entries);
-  let level: Level | null = domain.root;
-  let rule: Rule | null = null;
-  let counter = '';
-  for (const entry of descriptor.entries) {
-    rule = level === null ? null : pick(level, entry);
-    if (rule === null) return NO_RULE;
-    level = rule.children;
-    counter += `${entry.key}_${rule.shareThreshold ? patternOf(rule) : entry.value}_`;
-  }
-  if (rule === null) return NO_RULE;
-  if (rule.unlimited) return { kind: 'unlimited', rule };
-  if (rule.limit === null) return NO_LIMIT;
-  const metric: string =
-    rule.detailedMetric || rule.metricVaries ? metricKey(domain, descriptor.entries, rule) : rule.path;
-  return { kind: 'limited', limit: rule.limit, rule, counter, metric };
+function hashesValue({ hashValue }: Rule): boolean {
+  return hashValue;
 }
 
-/** The rules are not asked: an override limits whatever its entries say. */
-function matchOverride(domain: Domain, override: Override, entries: readonly Entry[]): Match {
-  const unit = unitOfNumber(override.unit);
-  if (unit === undefined) throw new Error(`an override with unit ${override.unit} was let through`);
-  let counter = '';
-  for (const { key, value } of entries) counter += `${key}_${value}_`;
-  const metric = `${domain.name}.${entries.map(plainText).join('.')}`;
-  return { kind: 'limited', limit: { requestsPerUnit: override.requestsPerUnit, unit }, rule: null, counter, metric };
+function isPlain({ plain }: Limit): boolean {
+  return plain;
 }
 
-function pick(level: Level, entry: Entry): Rule | null {
+function hashed(entries: readonly Entry[], rules: readonly Rule[], { hashValue }: MatchOptions): readonly Entry[] {
+  return entries.map((entry, i) =>
+    rules[i]?.hashValue === true ? { key: entry.key, value: hashValue(entry.value) } : entry,
+  );
+}
+
+/** The rule of this level for an entry: exact value, then the first wildcard in file order, then key only. */
+export function pick(level: Level, entry: Entry): Rule | null {
   const siblings = level.byKey.get(entry.key);
   const exact = entry.value === '' ? undefined : siblings?.exact.get(entry.value);
   if (exact !== undefined) return exact;
@@ -92,20 +125,18 @@ export function matchesGlob(literals: readonly string[], text: string): boolean 
   return true;
 }
 
-/** Names in `replaces` take out every limited match of that name, also when the one that names them falls itself. */
+/** Names in `replaces` take out every limit of that name, also when the rule that names them falls itself. */
 function replace(matches: readonly Match[]): readonly Match[] {
   const fallen = new Set<string>();
   for (const m of matches) {
     if (m.kind === 'limited' || m.kind === 'unlimited') for (const name of m.rule?.replaces ?? []) fallen.add(name);
   }
-  return matches.map((m) =>
-    m.kind === 'limited' && m.rule !== null && fallen.has(m.rule.name) ? { kind: 'replaced', rule: m.rule } : m,
-  );
-}
-
-/** What share_threshold puts in place of the value; the whole text where the star is in the key. */
-function patternOf(rule: Rule): string {
-  return rule.key.includes('*') ? rule.text : rule.value;
+  return matches.map((m) => {
+    if (m.kind !== 'limited' || m.rule === null) return m;
+    const limits = m.limits.filter(({ name }) => !fallen.has(name));
+    if (limits.length === 0) return { kind: 'replaced', rule: m.rule };
+    return limits.length === m.limits.length ? m : { ...m, limits };
+  });
 }
 
 function plainText({ key, value }: Entry): string {
@@ -113,14 +144,13 @@ function plainText({ key, value }: Entry): string {
 }
 
 /** detailed_metric tells every value; else value_to_metric and share_threshold speak level by level. */
-function metricKey(domain: Domain, entries: readonly Entry[], leaf: Rule): Limited['metric'] {
-  const rules = [...picks(domain, entries)];
-  const shares = rules.some((rule) => rule?.shareThreshold);
+function metricKey(domain: Domain, entries: readonly Entry[], rules: readonly Rule[]): Limited['metric'] {
+  const detailed = rules[rules.length - 1]?.detailedMetric === true;
+  const shares = rules.some((rule) => rule.shareThreshold);
   let text = domain.name;
   for (const [i, entry] of entries.entries()) {
-    const rule = rules[i];
-    if (!rule) break;
-    text += `.${leaf.detailedMetric ? detailedText(rule, entry, shares) : levelText(rule, entry)}`;
+    const rule = rules[i] as Rule;
+    text += `.${detailed ? detailedText(rule, entry, shares) : levelText(rule, entry)}`;
   }
   return text;
 }

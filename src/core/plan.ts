@@ -1,43 +1,70 @@
-import type { Hit, Match, Refuses } from './decision.ts';
+import { type CalendarWindow, calendarWindow, isCalendarUnit } from './calendar.ts';
+import type { Hit, Limited, Match, Refuses } from './decision.ts';
+import { isBucket, type Limit } from './limit.ts';
 import { type CheckRequest, costOf, type Micros } from './request.ts';
 import type { Rule } from './ruleset.ts';
-import { UNIT_SECONDS } from './unit.ts';
+
+export interface PlanOptions {
+  readonly keyPrefix: string;
+  /** QUOTA_MODE: every descriptor counts as a quota, an unmatched one as a quota that passed. */
+  readonly quotaMode: boolean;
+}
 
 /**
- * What to charge: one hit for each limited match, in order.
+ * What to charge: one hit for each limit of each limited match, in order.
  *
- * The key is `<prefix><domain>_` then `<key>_<value>_` per entry, then the window's start in seconds: byte for byte the
- * Go service's, so that both can count in one Redis. With `quotaMode` every descriptor is a quota, and one without a
- * limit is a quota that always passes.
+ * The key of a limit that the Go service knows is `<prefix><domain>_`, `<key>_<value>_` per entry, then the window's
+ * start in seconds: byte for byte that service's, so that both can count in one Redis. Any other is the prefix, the
+ * identity of domain and entries, the algorithm with its window, and the start where there are windows.
  */
 export function plan(
   request: CheckRequest,
   matches: readonly Match[],
   nowUs: Micros,
-  keyPrefix: string,
-  quotaMode = false,
+  { keyPrefix, quotaMode }: PlanOptions,
 ): readonly Hit[] {
   const hits: Hit[] = [];
   const quotas: Refuses = someQuotaPasses(matches, quotaMode) ? 'never' : 'together';
-  const nowSeconds = Math.floor(nowUs / 1_000_000);
-  for (const [i, found] of matches.entries()) {
-    const descriptor = request.descriptors[i];
+  for (let of = 0; of < matches.length; of++) {
+    const found = matches[of] as Match;
+    const descriptor = request.descriptors[of];
     if (found.kind !== 'limited' || descriptor === undefined) continue;
-    const windowSeconds = UNIT_SECONDS[found.limit.unit];
-    const start = nowSeconds - (nowSeconds % windowSeconds);
-    const shadow = found.rule?.shadowMode ?? false;
-    hits.push({
-      key: `${keyPrefix}${request.domain}_${found.counter}${start}`,
-      limit: found.limit,
-      cost: costOf(request, descriptor),
-      windowSeconds,
-      windowEndUs: (start + windowSeconds) * 1_000_000,
-      shadow,
-      refuses: shadow ? 'never' : isQuota(found.rule, quotaMode) ? quotas : 'alone',
-      onStoreFailure: found.rule?.onStoreFailure ?? null,
-    });
+    const cost = costOf(request, descriptor);
+    const refuses = isQuota(found.rule, quotaMode) ? quotas : 'alone';
+    const onStoreFailure = found.rule?.onStoreFailure ?? null;
+    for (const limit of found.limits) {
+      const { startUs, endUs } = windowOf(limit, nowUs);
+      const stem = stemOf(found, limit, request.domain, keyPrefix);
+      const windowSeconds = (endUs - startUs) / 1_000_000;
+      const shadow = limit.shadowMode;
+      hits.push({
+        of,
+        key: isBucket(limit.algorithm) ? stem : stem + startUs / 1_000_000,
+        previousKey: limit.algorithm === 'sliding_window' ? stem + (startUs / 1_000_000 - windowSeconds) : '',
+        limit,
+        cost,
+        windowSeconds,
+        windowEndUs: endUs,
+        shadow,
+        refuses: shadow ? 'never' : refuses,
+        onStoreFailure,
+      });
+    }
   }
   return hits;
+}
+
+/** The key without the start of the window. */
+function stemOf({ counter, identity }: Limited, limit: Limit, domain: string, keyPrefix: string): string {
+  return counter !== null ? `${keyPrefix}${domain}_${counter}` : `${keyPrefix}${identity}${limit.keyTail}`;
+}
+
+/** The window that `nowUs` is in, in whole seconds. */
+function windowOf({ windowSeconds, timeZone, unit }: Limit, nowUs: Micros): CalendarWindow {
+  if (timeZone !== null && isCalendarUnit(unit)) return calendarWindow(unit, timeZone, nowUs);
+  const nowSeconds = Math.floor(nowUs / 1_000_000);
+  const start = nowSeconds - (nowSeconds % windowSeconds);
+  return { startUs: start * 1_000_000, endUs: (start + windowSeconds) * 1_000_000 };
 }
 
 function isQuota(rule: Rule | null, quotaMode: boolean): boolean {
@@ -48,7 +75,7 @@ function isQuota(rule: Rule | null, quotaMode: boolean): boolean {
 function someQuotaPasses(matches: readonly Match[], quotaMode: boolean): boolean {
   for (const found of matches) {
     if (found.kind === 'limited') {
-      if (found.rule?.shadowMode && isQuota(found.rule, quotaMode)) return true;
+      if (isQuota(found.rule, quotaMode) && found.limits.every(({ shadowMode }) => shadowMode)) return true;
     } else if (quotaMode && found.kind !== 'unlimited') return true;
   }
   return false;

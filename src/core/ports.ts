@@ -29,7 +29,8 @@ export interface Store {
   take(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]>;
 }
 
-export type StoreErrorCode = 'timeout' | 'unavailable' | 'busy' | 'script';
+/** `counter`: this one holds something that is no counter, and the store is well. `script`: it could not run ours. */
+export type StoreErrorCode = 'timeout' | 'unavailable' | 'busy' | 'script' | 'counter';
 
 /** The store could not count. The message may reach the caller, so it never holds a counter key or an address. */
 export class StoreError extends Error {

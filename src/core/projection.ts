@@ -17,32 +17,43 @@ export interface Header {
 export interface ProjectionOptions {
   /** null: LIMIT_RESPONSE_HEADERS_ENABLED is off. */
   readonly headerNames: { readonly limit: string; readonly remaining: string; readonly reset: string } | null;
+  /** LIMIT_RETRY_AFTER_HEADER: on refusals alone; '' when it is off. */
+  readonly retryAfterName: string;
   /** RESPONSE_DYNAMIC_METADATA. */
   readonly dynamicMetadata: boolean;
 }
 
 const NOTHING: Projection = { headers: [], metadata: null };
 
-export function project(decision: Decision, { headerNames, dynamicMetadata }: ProjectionOptions): Projection {
-  if (headerNames === null && !dynamicMetadata) return NOTHING;
-  const { binding } = decision;
-  const hit = binding?.hit;
-  return {
-    headers:
-      headerNames === null || !binding || !hit
-        ? []
-        : [
-            { key: headerNames.limit, value: String(hit.limit.requestsPerUnit) },
-            { key: headerNames.remaining, value: String(binding.remaining) },
-            { key: headerNames.reset, value: String(wholeSeconds(binding.resetAfterUs)) },
-          ],
-    metadata: dynamicMetadata ? metadataOf(decision) : null,
-  };
+export function project(decision: Decision, options: ProjectionOptions): Projection {
+  const { headerNames, retryAfterName, dynamicMetadata } = options;
+  if (headerNames === null && retryAfterName === '' && !dynamicMetadata) return NOTHING;
+  return { headers: headersOf(decision, options), metadata: dynamicMetadata ? metadataOf(decision) : null };
 }
 
-/** Rounded up, so that a caller who waits that long does not come too early. */
+const NO_HEADERS: readonly Header[] = [];
+
+function headersOf(
+  { binding, outcome }: Decision,
+  { headerNames, retryAfterName }: ProjectionOptions,
+): readonly Header[] {
+  if (binding === null) return NO_HEADERS;
+  const seconds = String(wholeSeconds(binding.resetAfterUs));
+  const headers: Header[] = [];
+  if (headerNames !== null) {
+    headers.push(
+      { key: headerNames.limit, value: String(binding.hit.limit.requestsPerUnit) },
+      { key: headerNames.remaining, value: String(binding.remaining) },
+      { key: headerNames.reset, value: seconds },
+    );
+  }
+  if (retryAfterName !== '' && outcome === 'over_limit') headers.push({ key: retryAfterName, value: seconds });
+  return headers;
+}
+
+/** Rounded up, so that a caller who waits that long does not come too early; at least 1. */
 export function wholeSeconds(us: Micros): number {
-  return Math.ceil(us / 1_000_000);
+  return Math.max(1, Math.ceil(us / 1_000_000));
 }
 
 /** The request as it was understood, and the merged metadata of the rules that let it pass. */

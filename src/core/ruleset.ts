@@ -1,16 +1,9 @@
 import type { FailurePolicy } from './decision.ts';
-import type { Unit } from './unit.ts';
+import type { Limit } from './limit.ts';
 
 /** A free value from YAML or a protobuf Struct. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
-
-/** The numbers of a limit. Two limits with equal numbers are interchangeable. */
-export interface Limit {
-  /** 0 blocks everything but a check with 0 hits. At most 2^32-1. */
-  readonly requestsPerUnit: number;
-  readonly unit: Unit;
-}
 
 /** Where a rule was written. Line and column count from 1. */
 export interface Position {
@@ -28,11 +21,10 @@ export interface Rule {
   readonly text: string;
   /** The texts from the domain down, joined by dots: the metric key without flags, and the line of /rlconfig. */
   readonly path: string;
-  /** null: nothing is limited here (a whitelisted value, or a parent). */
-  readonly limit: Limit | null;
-  /** true excludes `limit`. */
+  /** All must admit. Empty: nothing is limited here (a whitelisted value, or a parent). */
+  readonly limits: readonly Limit[];
+  /** true excludes limits. */
   readonly unlimited: boolean;
-  readonly name: string;
   /** Names of rules that fall when this one matches in the same request. */
   readonly replaces: readonly string[];
   readonly shadowMode: boolean;
@@ -40,6 +32,8 @@ export interface Rule {
   readonly detailedMetric: boolean;
   readonly valueToMetric: boolean;
   readonly shareThreshold: boolean;
+  /** Of the value only a keyed hash is known to counters, metrics and logs. */
+  readonly hashValue: boolean;
   /** A level above or this one has value_to_metric or share_threshold, so the metric key may depend on the request. */
   readonly metricVaries: boolean;
   readonly metadata: JsonObject | null;

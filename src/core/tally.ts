@@ -11,8 +11,8 @@ export interface Tally {
 }
 
 /** Hits above this are near the limit. The Go service computes it in float32, so we do. */
-export function nearLimitOf(requestsPerUnit: number, ratio: number): number {
-  return Math.floor(Math.fround(Math.fround(requestsPerUnit) * Math.fround(ratio)));
+export function nearLimitOf(capacity: number, ratio: number): number {
+  return Math.floor(Math.fround(Math.fround(capacity) * Math.fround(ratio)));
 }
 
 /**
@@ -25,7 +25,7 @@ export function addToTally(
   tally: Tally,
   reading: Reading,
   cost: number,
-  requestsPerUnit: number,
+  capacity: number,
   nearLimitRatio: number,
   shadow: boolean,
 ): void {
@@ -44,7 +44,7 @@ export function addToTally(
     if (shadow) tally.shadowMode += asked;
     return;
   }
-  const limit = requestsPerUnit;
+  const limit = capacity;
   const after = reading.used;
   const before = after - cost;
   const near = nearLimitOf(limit, nearLimitRatio);

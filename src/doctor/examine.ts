@@ -1,4 +1,5 @@
 import type { ReadSettings } from '../settings.ts';
+import { TooLate, within } from '../within.ts';
 import { certificates } from './certificates.ts';
 import { type Finding, fail } from './finding.ts';
 import { host, thisHost } from './host.ts';
@@ -8,7 +9,6 @@ import { places } from './redis/place.ts';
 import { redis } from './redis/redis.ts';
 import { type RulesFound, rules } from './rules.ts';
 import { type Environment, settings } from './settings.ts';
-import { TooLate, within } from './within.ts';
 
 /** No check may take longer; all of them run at the same time. */
 const CHECK_MS = 9_000;

@@ -38,7 +38,7 @@ function refused(problems: readonly Problem[], from: string): RulesFound {
 }
 
 function counts({ rules: all, domains }: Ruleset): string {
-  const limits = all.filter(({ limit, unlimited }) => limit !== null || unlimited).length;
+  const limits = all.filter(({ limits: own, unlimited }) => own.length > 0 || unlimited).length;
   return `${count(all.length, 'rule')} in ${count(domains.size, 'domain')}, ${count(limits, 'limit')}`;
 }
 

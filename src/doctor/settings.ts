@@ -106,6 +106,11 @@ function inRedis(all: Settings): readonly Row[] {
     [all.redisAuthFile !== null, ['redisAuth'], `${SETTINGS.redisAuthFile.env} beats it`],
     [all.perSecond && all.perSecondAuthFile !== null, ['perSecondAuth'], `${SETTINGS.perSecondAuthFile.env} beats it`],
     [all.redisType !== 'sentinel', sentinels, `${SETTINGS.redisType.env} is not sentinel`],
+    [
+      all.perSecond && all.perSecondType !== 'sentinel',
+      ['perSecondSentinelAuth', 'perSecondSentinelAuthFile'],
+      `${SETTINGS.perSecondType.env} is not sentinel`,
+    ],
     [!tls, TLS_FILES, `no Redis is asked by TLS (${SETTINGS.redisTls.env} is false)`],
   ];
 }

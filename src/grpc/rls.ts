@@ -1,4 +1,5 @@
-import type { Decision, Limited, Verdict } from '../core/decision.ts';
+import type { Decision, Hit, Verdict } from '../core/decision.ts';
+import type { Limit } from '../core/limit.ts';
 import { type Header, type Projection, wholeSeconds } from '../core/projection.ts';
 import {
   type CheckRequest,
@@ -10,7 +11,6 @@ import {
   type RequestBounds,
   RequestError,
 } from '../core/request.ts';
-import type { Limit, Rule } from '../core/ruleset.ts';
 import { UNIT_NUMBER } from '../core/unit.ts';
 import { Reader } from './reader.ts';
 import { writeStruct } from './struct.ts';
@@ -154,8 +154,8 @@ const CODE = { ok: 1, over_limit: 2 } as const;
 const writer = new Writer();
 const ruleWriter = new Writer();
 
-/** `current_limit` of a rule, tag and length included. A rule never changes, and a new ruleset has new ones. */
-const currentLimits = new WeakMap<Rule, Uint8Array>();
+/** `current_limit` of a rule's limit, tag and length included. It never changes, and a new ruleset has new ones. */
+const currentLimits = new WeakMap<Limit, Uint8Array>();
 
 /** envoy.service.ratelimit.v3.RateLimitResponse: one status per verdict, in order. Never empty. */
 export function encodeResponse(decision: Decision, { headers, metadata }: Projection): Buffer {
@@ -173,17 +173,17 @@ export function encodeResponse(decision: Decision, { headers, metadata }: Projec
   return writer.end();
 }
 
-function writeStatus({ outcome, match, remaining, resetAfterUs }: Verdict): void {
+function writeStatus({ outcome, match, binding, remaining, resetAfterUs }: Verdict): void {
   writer.byte(RESPONSE.statuses);
   const mark = writer.open();
   writer.byte(STATUS.code);
   writer.byte(CODE[outcome]);
-  if (match.kind === 'limited') writeCurrentLimit(match);
+  if (binding !== null) writeCurrentLimit(binding.hit, match.kind === 'limited' && match.rule !== null);
   if (remaining !== 0) {
     writer.byte(STATUS.limitRemaining);
     writer.varint(remaining);
   }
-  if (match.kind === 'limited') writeReset(wholeSeconds(resetAfterUs));
+  if (binding !== null) writeReset(wholeSeconds(resetAfterUs));
   writer.close(mark);
 }
 
@@ -197,22 +197,22 @@ function writeReset(seconds: number): void {
   writer.close(mark);
 }
 
-function writeCurrentLimit({ rule, limit }: Limited): void {
-  if (rule === null) {
-    writeRateLimit(writer, limit, '');
+function writeCurrentLimit({ limit }: Hit, lasts: boolean): void {
+  if (!lasts) {
+    writeRateLimit(writer, limit);
     return;
   }
-  let bytes = currentLimits.get(rule);
+  let bytes = currentLimits.get(limit);
   if (bytes === undefined) {
     ruleWriter.begin();
-    writeRateLimit(ruleWriter, limit, rule.name);
+    writeRateLimit(ruleWriter, limit);
     bytes = ruleWriter.end();
-    currentLimits.set(rule, bytes);
+    currentLimits.set(limit, bytes);
   }
   writer.raw(bytes);
 }
 
-function writeRateLimit(into: Writer, limit: Limit, name: string): void {
+function writeRateLimit(into: Writer, limit: Limit): void {
   into.byte(STATUS.currentLimit);
   const mark = into.open();
   if (limit.requestsPerUnit !== 0) {
@@ -221,7 +221,7 @@ function writeRateLimit(into: Writer, limit: Limit, name: string): void {
   }
   into.byte(RATE_LIMIT.unit);
   into.byte(UNIT_NUMBER[limit.unit]);
-  if (name !== '') into.text(RATE_LIMIT.name, name);
+  if (limit.shownName !== '') into.text(RATE_LIMIT.name, limit.shownName);
   into.close(mark);
 }
 

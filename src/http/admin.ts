@@ -42,7 +42,7 @@ export function admin({ rules, metrics, format }: AdminOptions): Admin {
   const noProfile = () => textReply(501, 'There is no pprof in a Node.js process; see /debug/pprof/.\n');
   return {
     routes: {
-      '/rlconfig': () => textReply(200, rules.loaded()?.ruleset.rules.map(ruleLine).join('') ?? ''),
+      '/rlconfig': () => textReply(200, rules.loaded()?.ruleset.rules.map(ruleLines).join('') ?? ''),
       '/rules': () => jsonReply(200, rulesPage(rules, format)),
       '/stats': async () => jsonReply(200, seriesOf(await metrics.metrics())),
       '/metrics': expositionHandler(metrics),
@@ -55,11 +55,13 @@ export function admin({ rules, metrics, format }: AdminOptions): Admin {
 }
 
 /** '' for a place in the tree that limits nothing. */
-function ruleLine({ path, limit, unlimited, shadowMode, quotaMode }: Rule): string {
-  if (limit === null && !unlimited) return '';
-  const unit = limit?.unit.toUpperCase() ?? 'UNKNOWN';
-  const numbers = `unit=${unit} requests_per_unit=${limit?.requestsPerUnit ?? 0}`;
-  return `${path}: ${numbers}, shadow_mode: ${shadowMode}, quota_mode: ${quotaMode}\n`;
+function ruleLines({ path, limits, unlimited, shadowMode, quotaMode }: Rule): string {
+  const line = (series: string, unit: string, requestsPerUnit: number, shadow: boolean): string =>
+    `${path}${series}: unit=${unit} requests_per_unit=${requestsPerUnit}, shadow_mode: ${shadow}, quota_mode: ${quotaMode}\n`;
+  if (unlimited) return line('', 'UNKNOWN', 0, shadowMode);
+  return limits
+    .map((limit) => line(limit.series, limit.unit.toUpperCase(), limit.requestsPerUnit, limit.shadowMode))
+    .join('');
 }
 
 function rulesPage(rules: RulesHistory, format: (problem: Problem) => string): object {

@@ -1,9 +1,13 @@
+import type { Caller } from '../core/ports.ts';
+
 /** What a handler learns of a request. */
 export interface HttpRequest {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
   readonly body: Uint8Array;
+  /** No header tells a deadline: whoever gives up waiting closes the connection, which is `cancelled`. */
+  readonly caller: Caller;
 }
 
 export interface HttpReply {

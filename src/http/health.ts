@@ -1,4 +1,5 @@
 import type { Part } from '../core/ports.ts';
+import { within } from '../within.ts';
 import { type HttpHandler, jsonReply, TEXT, textReply } from './exchange.ts';
 import type { RulesState } from './rules-history.ts';
 
@@ -61,9 +62,11 @@ export function health(sources: HealthSources, options: HealthOptions = {}): Hea
 
   /** Many probes at once are one question to the store. */
   function storeAnswers(): Promise<boolean> {
-    asking ??= answersWithin(sources.storeReachableNow, storeTimeoutMs).finally(() => {
-      asking = null;
-    });
+    asking ??= within(storeTimeoutMs, sources.storeReachableNow())
+      .catch(() => false)
+      .finally(() => {
+        asking = null;
+      });
     return asking;
   }
 
@@ -124,18 +127,4 @@ export function health(sources: HealthSources, options: HealthOptions = {}): Hea
       },
     },
   };
-}
-
-async function answersWithin(ask: () => Promise<boolean>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
-  });
-  try {
-    return await Promise.race([ask(), late]);
-  } catch {
-    return false;
-  } finally {
-    clearTimeout(timer);
-  }
 }

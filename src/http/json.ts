@@ -1,5 +1,6 @@
 import type { Decision, Verdict } from '../core/decision.ts';
-import { NoRulesError, StoreError } from '../core/ports.ts';
+import type { Limit } from '../core/limit.ts';
+import { CallerGoneError, NoRulesError, StoreError } from '../core/ports.ts';
 import { type Projection, wholeSeconds } from '../core/projection.ts';
 import { type CheckRequest, type RequestBounds, RequestError } from '../core/request.ts';
 import type { Limiter } from '../limiter.ts';
@@ -33,9 +34,9 @@ export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHand
     }
   }
 
-  return async ({ body }) => {
+  return async ({ body, caller }) => {
     try {
-      const decision = await limiter.decide(read(body));
+      const decision = await limiter.decide(read(body), caller);
       const response = responseJson(decision, project(decision));
       return { status: STATUS[decision.outcome], contentType: JSON_TYPE, body: JSON.stringify(response) };
     } catch (error) {
@@ -46,8 +47,9 @@ export function jsonHandler({ limiter, project, bounds, onUnreadable }: JsonHand
   };
 }
 
+/** Nobody reads what is said to a caller who has gone. */
 function isRefusal(error: unknown): boolean {
-  return [JsonError, RequestError, NoRulesError, StoreError].some((kind) => error instanceof kind);
+  return [JsonError, RequestError, NoRulesError, StoreError, CallerGoneError].some((kind) => error instanceof kind);
 }
 
 function utf8(body: Uint8Array): string {
@@ -68,19 +70,17 @@ function responseJson(decision: Decision, { headers, metadata }: Projection): ob
   };
 }
 
-function statusJson({ outcome, match, remaining, resetAfterUs }: Verdict): object {
-  const limited = match.kind === 'limited' ? match : null;
+function statusJson({ outcome, binding, remaining, resetAfterUs }: Verdict): object {
   return {
     code: CODE[outcome],
-    ...(limited === null ? {} : { currentLimit: limitJson(limited) }),
+    ...(binding === null ? {} : { currentLimit: limitJson(binding.hit.limit) }),
     ...filled({ limitRemaining: remaining }),
-    ...(limited === null ? {} : { durationUntilReset: `${wholeSeconds(resetAfterUs)}s` }),
+    ...(binding === null ? {} : { durationUntilReset: `${wholeSeconds(resetAfterUs)}s` }),
   };
 }
 
-function limitJson({ rule, limit }: Extract<Verdict['match'], { kind: 'limited' }>): object {
-  const { requestsPerUnit, unit } = limit;
-  return { ...filled({ name: rule?.name ?? '', requestsPerUnit }), unit: unit.toUpperCase() };
+function limitJson({ requestsPerUnit, unit, shownName }: Limit): object {
+  return { ...filled({ name: shownName, requestsPerUnit }), unit: unit.toUpperCase() };
 }
 
 function filled(message: Readonly<Record<string, string | number>>): object {

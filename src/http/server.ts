@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Part } from '../core/ports.ts';
+import type { Caller, Part } from '../core/ports.ts';
 import { type HttpHandler, type HttpReply, TEXT, textReply } from './exchange.ts';
 
 export interface HttpServerOptions {
@@ -73,7 +73,7 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     const body = await bodyOf(request, bounds.maxBodyBytes);
     if (body === null) return TOO_LARGE;
     const handler = routes.get(path) ?? fallback;
-    return handler({ method: request.method ?? 'GET', path, body });
+    return handler({ method: request.method ?? 'GET', path, body, caller: callerOn(request.socket) });
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -177,6 +177,16 @@ export function httpServer(options: HttpServerOptions): HttpServer {
       return stopping;
     },
     address: () => (server?.address() as AddressInfo | undefined) ?? null,
+  };
+}
+
+/** A connection that the caller has closed takes no answer any more, and Node ends our side of it at once. */
+function callerOn(socket: Socket): Caller {
+  return {
+    deadlineMs: null,
+    get cancelled() {
+      return !socket.writable;
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Problems, SourceText } from './problem.ts';
-import { isKnownKey, nearestKey, rightLevelOf, type SchemaLevel } from './schema.ts';
+import { isKnownKey, nearestKey, rightLevelOf, SCHEMA, type SchemaLevel } from './schema.ts';
 import type { YamlMap, YamlNode, YamlScalar } from './yaml-reader.ts';
 import { goScalar, goText, resolve } from './yaml-scalar.ts';
 import { forEachPair, real } from './yaml-tree.ts';
@@ -15,6 +15,7 @@ export interface KeyFindings {
 const LEVEL_BELOW: Readonly<Record<string, SchemaLevel>> = {
   descriptors: 'rule',
   rate_limit: 'rate_limit',
+  rate_limits: 'rate_limits',
   replaces: 'replaces',
 };
 
@@ -82,8 +83,10 @@ export function checkKeys(root: YamlMap, source: SourceText, problems: Problems)
   return { bad, meant };
 }
 
+const COUNTS: ReadonlySet<string> = new Set(SCHEMA.filter(({ type }) => type === 'count').map(({ key }) => key));
+
 function numberHint(text: string, key: string): string {
-  return key === 'requests_per_unit' ? 'it takes a whole number' : `quote it if it is a text: "${text}"`;
+  return COUNTS.has(key) ? 'it takes a whole number' : `quote it if it is a text: "${text}"`;
 }
 
 /** Of a key that is written twice only the last counts. Known keys are known by their text. */

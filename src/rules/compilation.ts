@@ -43,8 +43,8 @@ const ENTRY = new URL(`./compile-worker${FROM_SOURCE ? '.ts' : '.js'}`, import.m
  * more than one to do.
  */
 export function compilation(documents: readonly RulesDocument[], options: CompilationOptions): Compilation {
-  const { heapMb = HEAP_MB, mergeDomains, generation } = options;
-  const task: CompileTask = { documents, options: { mergeDomains, generation } };
+  const { heapMb = HEAP_MB, ...compileOptions } = options;
+  const task: CompileTask = { documents, options: compileOptions };
   const resourceLimits = { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: YOUNG_MB };
   const worker = thread({ name: 'rules', workerData: task, resourceLimits });
   const rules = assembly();
@@ -58,7 +58,7 @@ export function compilation(documents: readonly RulesDocument[], options: Compil
   worker.on('message', (told: Told) => {
     if (ended) return;
     if (!told.ok) finish(told);
-    else if (told.slice === null) finish({ ok: true, ruleset: rules.ruleset(generation) });
+    else if (told.slice === null) finish({ ok: true, ruleset: rules.ruleset(options.generation) });
     else {
       rules.add(told.slice);
       worker.postMessage('next');

@@ -1,15 +1,17 @@
 import type { FailurePolicy } from '../core/decision.ts';
 import type { Problem, RulesDocument } from '../core/ports.ts';
-import type { Domain, Limit, Position, Rule, Ruleset } from '../core/ruleset.ts';
-import { isUnit, UNIT_SECONDS, type Unit } from '../core/unit.ts';
+import type { Domain, Position, Rule, Ruleset } from '../core/ruleset.ts';
+import { checkLimits, limitPool, limitsOf } from './compile-limit.ts';
 import { closed, type OpenLevel, openLevel, place } from './level.ts';
-import { type FileDraft, type LimitDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
+import { type FileDraft, type ParsedDocument, parse, placeOf, type RuleDraft } from './parse.ts';
 import { Problems } from './problem.ts';
-import { nearest } from './schema.ts';
+import { FAILURE_POLICIES, wordHint } from './schema.ts';
 
 export interface CompileOptions {
   /** Files of one domain add up, in the order of their names; else the second is a problem. */
   readonly mergeDomains: boolean;
+  /** false: the service has no secret to hash values with, so that rules which want it are refused. */
+  readonly canHash?: boolean;
   /** What the ruleset will be numbered. */
   readonly generation: number;
 }
@@ -56,7 +58,7 @@ class Compiler {
   readonly #problems: Problems;
   readonly #domains = new Map<string, OpenDomain>();
   readonly #rules: Rule[] = [];
-  readonly #limits = new Map<string, Limit>();
+  readonly #pool = limitPool();
 
   constructor(options: CompileOptions, problems: Problems) {
     this.#options = options;
@@ -123,21 +125,21 @@ class Compiler {
     const slot = this.#rules.push(undefined as unknown as Rule) - 1;
     const below = draft.descriptors.length === 0 ? null : checkedLevel();
     if (below !== null) this.#addRules(document, draft.descriptors, below, { path, metricVaries });
-    const limit = draft.rate_limit;
+    const said = draft.rate_limit;
     const rule: Rule = {
       key: draft.key,
       value: draft.value,
       text,
       path,
-      limit: limit === null || limit.unlimited ? null : this.#limit(limit),
-      unlimited: limit?.unlimited ?? false,
-      name: limit?.name ?? '',
-      replaces: limit?.replaces.map(({ name }) => name) ?? [],
+      limits: limitsOf(draft, this.#pool),
+      unlimited: said?.unlimited ?? false,
+      replaces: said?.replaces.map(({ name }) => name) ?? [],
       shadowMode: draft.shadow_mode,
       quotaMode: draft.quota_mode,
       detailedMetric: draft.detailed_metric,
       valueToMetric: draft.value_to_metric,
       shareThreshold: draft.share_threshold,
+      hashValue: draft.hash_value,
       metricVaries,
       metadata: draft.metadata,
       onStoreFailure: policyOf(draft),
@@ -159,8 +161,12 @@ class Compiler {
       const hint = first && `it is in ${first.line === 0 ? first.file : `${first.file}:${first.line}`} already`;
       if (hint && draft.sound) refuse(draft.node.at, `duplicate descriptor composite key '${path}'`, hint);
     }
-    if (draft.rate_limit !== null) this.#checkLimit(document, draft.rate_limit);
+    checkLimits(draft, refuse);
     if (draft.on_store_failure !== '') this.#checkPolicy(document, draft);
+    if (draft.hash_value && this.#options.canHash === false) {
+      const hint = 'set HASH_VALUE_SECRET or HASH_VALUE_SECRET_FILE, the same for every process';
+      refuse(placeOf(draft, 'hash_value'), 'hash_value needs a secret, and the service has none', hint);
+    }
     if (draft.share_threshold && draft.sound && !text.includes('*')) {
       refuse(
         placeOf(draft, 'share_threshold'),
@@ -173,61 +179,16 @@ class Compiler {
     const at = placeOf(draft, 'on_store_failure');
     if (policyOf(draft) === null) {
       const message = `invalid on_store_failure '${draft.on_store_failure}'`;
-      this.#problems.add(source, at, message, wordHint(draft.on_store_failure, POLICIES));
-    } else if (draft.rate_limit === null && draft.sound) {
+      this.#problems.add(source, at, message, wordHint(draft.on_store_failure, FAILURE_POLICIES));
+    } else if (draft.rate_limit === null && draft.rate_limits === null && draft.sound) {
       const hint = 'write it at each rule below that has one';
       this.#problems.add(source, at, 'on_store_failure needs a rate_limit beside it', hint);
     }
   }
-
-  #checkLimit({ source }: ParsedDocument, limit: LimitDraft): void {
-    const refuse = (at: number, message: string, hint = ''): void => this.#problems.add(source, at, message, hint);
-    const unit = unitOf(limit);
-    if (limit.unlimited) {
-      if (unit !== null) refuse(placeOf(limit, 'unit'), 'should not specify rate limit unit when unlimited');
-    } else if (unit === null && limit.sound) {
-      refuse(
-        placeOf(limit, 'unit'),
-        `invalid rate limit unit '${limit.unit}'`,
-        wordHint(limit.unit, Object.keys(UNIT_SECONDS)),
-      );
-    }
-    for (const replaced of limit.replaces) {
-      const at = placeOf(replaced, 'name');
-      if (replaced.name === '') {
-        if (replaced.sound) refuse(at, 'should not have an empty replaces entry');
-      } else if (replaced.name === limit.name) refuse(at, 'replaces should not contain name of same descriptor');
-    }
-  }
-
-  /** Equal limits are one object. */
-  #limit(draft: LimitDraft): Limit {
-    const unit = unitOf(draft) ?? 'second';
-    const id = `${draft.requests_per_unit}/${unit}`;
-    let limit = this.#limits.get(id);
-    if (limit === undefined) {
-      limit = Object.freeze({ requestsPerUnit: draft.requests_per_unit, unit });
-      this.#limits.set(id, limit);
-    }
-    return limit;
-  }
 }
-
-function unitOf(limit: LimitDraft): Unit | null {
-  // Upper case first, because Go compares upper-cased texts.
-  const name = limit.unit.toUpperCase().toLowerCase();
-  return isUnit(name) ? name : null;
-}
-
-function wordHint(word: string, words: readonly string[]): string {
-  const near = nearest(word, words);
-  return near === '' ? `it is one of ${words.join(', ')}` : `did you mean '${near}'?`;
-}
-
-const POLICIES: readonly FailurePolicy[] = ['error', 'allow', 'deny', 'local'];
 
 function policyOf(draft: RuleDraft): FailurePolicy | null {
-  return POLICIES.find((policy) => policy === draft.on_store_failure) ?? null;
+  return FAILURE_POLICIES.find((policy) => policy === draft.on_store_failure) ?? null;
 }
 
 function positionOf({ source }: ParsedDocument, at: number): Position {

@@ -1,4 +1,4 @@
-import type { LoadReport, Observer, Part, Problem, RulesDocument } from '../core/ports.ts';
+import type { Observer, Part, Problem, RulesDocument } from '../core/ports.ts';
 import type { Ruleset } from '../core/ruleset.ts';
 import { type Compilation, compilation } from './compilation.ts';
 import { type Compiled, compile } from './compile.ts';
@@ -20,6 +20,8 @@ export type Judgement = { readonly ok: true } | { readonly ok: false; readonly p
 export interface RulesLoaderOptions {
   readonly source: RulesSource;
   readonly mergeDomains: boolean;
+  /** See `CompileOptions`. */
+  readonly canHash?: boolean;
   readonly observer: Pick<Observer, 'rulesLoaded'>;
   /** Documents of together more characters are compiled in a thread of their own. */
   readonly maxDirectLength?: number;
@@ -39,9 +41,6 @@ interface Wanted {
 export interface RulesLoader extends Part {
   /** The newest valid set; null until there was one. */
   current(): Ruleset | null;
-  /** What is wrong with the newest set; empty when it is the one that is live. */
-  problems(): readonly Problem[];
-  counts(): { readonly good: number; readonly bad: number };
 }
 
 /**
@@ -50,30 +49,16 @@ export interface RulesLoader extends Part {
  * so that rules which change faster than they can be read still move.
  */
 export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
-  const { source, mergeDomains, observer, maxDirectLength = MAX_DIRECT_LENGTH } = options;
+  const { source, mergeDomains, canHash = true, observer, maxDirectLength = MAX_DIRECT_LENGTH } = options;
   let ruleset: Ruleset | null = null;
   let live: readonly RulesDocument[] | null = null;
   let newest: { readonly documents: readonly RulesDocument[]; readonly judgement: Promise<Judgement | null> } | null =
     null;
-  let problems: readonly Problem[] = [];
-  let good = 0;
-  let bad = 0;
   let wanted: Wanted | null = null;
   /** The one that the thread is at. */
   let reading: Wanted | null = null;
   let thread: Compilation | null = null;
   let finished: Promise<void> = Promise.resolve();
-
-  function report(loaded: LoadReport): void {
-    if (loaded.ok) {
-      good++;
-      problems = [];
-    } else {
-      bad++;
-      problems = loaded.problems;
-    }
-    observer.rulesLoaded(loaded);
-  }
 
   function load(documents: readonly RulesDocument[]): Promise<Judgement | null> {
     if (newest !== null && same(documents, newest.documents)) return newest.judgement;
@@ -126,26 +111,29 @@ export function rulesLoader(options: RulesLoaderOptions): RulesLoader {
       ruleset = loaded.ruleset;
       live = documents;
     }
-    report({ ...loaded, files: documents.length });
+    observer.rulesLoaded({ ...loaded, files: documents.length });
     return loaded;
   }
 
   function compileOptions() {
     const { heapMb } = options;
-    return { mergeDomains, generation: (ruleset?.generation ?? 0) + 1, ...(heapMb === undefined ? {} : { heapMb }) };
+    return {
+      mergeDomains,
+      canHash,
+      generation: (ruleset?.generation ?? 0) + 1,
+      ...(heapMb === undefined ? {} : { heapMb }),
+    };
   }
 
   return {
     name: 'rules',
     current: () => ruleset,
-    problems: () => problems,
-    counts: () => ({ good, bad }),
     async start() {
       source.onDocuments = load;
       source.onUnreadable = (found) => {
         newest = null;
         void dropWanted();
-        report({ ok: false, problems: found, files: 0 });
+        observer.rulesLoaded({ ok: false, problems: found, files: 0 });
       };
       await source.start();
       await finished;

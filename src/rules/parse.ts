@@ -27,12 +27,15 @@ export interface RuleDraft extends Draft {
   key: string;
   value: string;
   rate_limit: LimitDraft | null;
+  /** null: not said. */
+  rate_limits: LimitDraft[] | null;
   descriptors: RuleDraft[];
   shadow_mode: boolean;
   quota_mode: boolean;
   share_threshold: boolean;
   detailed_metric: boolean;
   value_to_metric: boolean;
+  hash_value: boolean;
   on_store_failure: string;
   metadata: JsonObject | null;
 }
@@ -40,9 +43,17 @@ export interface RuleDraft extends Draft {
 export interface LimitDraft extends Draft {
   requests_per_unit: number;
   unit: string;
+  /** null: not said; so with all that are not of the Go service's format. */
+  unit_multiplier: number | null;
+  algorithm: string | null;
+  burst: number | null;
+  calendar: boolean;
+  time_zone: string | null;
   unlimited: boolean;
   name: string;
   replaces: NameDraft[];
+  /** Only of an item of `rate_limits`. */
+  shadow_mode: boolean;
 }
 
 export interface NameDraft extends Draft {
@@ -148,9 +159,10 @@ class DraftReader {
         else break;
         return;
       case 'rules':
+      case 'limits':
       case 'names':
         if (scalar?.type === 'null') draft[key] = [];
-        else if (found.kind === 'list') draft[key] = this.#items(found.items, type);
+        else if (found.kind === 'list') draft[key] = this.#items(draft, found.items, type);
         else break;
         return;
     }
@@ -166,19 +178,29 @@ class DraftReader {
     return limit;
   }
 
-  #items(items: readonly YamlNode[], type: 'rules' | 'names'): Draft[] {
+  #items(of: Draft, items: readonly YamlNode[], type: 'rules' | 'limits' | 'names'): Draft[] {
     const drafts: Draft[] = [];
     for (const item of items) {
       const map = real(item);
-      // Anything else was refused with the keys.
-      if (map.kind !== 'map') continue;
-      const draft = type === 'rules' ? emptyRule(map) : { node: map, sound: true, name: '' };
-      this.fill(draft, map, type === 'rules' ? 'rule' : 'replaces');
+      if (map.kind !== 'map') {
+        // It was refused with the keys.
+        of.sound = false;
+        continue;
+      }
+      const { empty, level } = ITEMS[type];
+      const draft = empty(map);
+      this.fill(draft, map, level);
       drafts.push(draft);
     }
     return drafts;
   }
 }
+
+const ITEMS = {
+  rules: { empty: emptyRule, level: 'rule' },
+  limits: { empty: emptyLimit, level: 'rate_limits' },
+  names: { empty: emptyName, level: 'replaces' },
+} as const;
 
 const TAKES: Readonly<Record<SchemaKey['type'], string>> = {
   text: 'a text',
@@ -186,6 +208,7 @@ const TAKES: Readonly<Record<SchemaKey['type'], string>> = {
   count: `a whole number from 0 to ${MAX_COUNT}`,
   rules: 'a list of rules',
   limit: 'a map',
+  limits: 'a list of limits',
   names: 'a list',
   free: 'a map',
 };
@@ -238,7 +261,25 @@ function emptyFile(node: YamlNode): FileDraft {
 }
 
 function emptyLimit(node: YamlNode): LimitDraft {
-  return { node, sound: true, requests_per_unit: 0, unit: '', unlimited: false, name: '', replaces: [] };
+  return {
+    node,
+    sound: true,
+    requests_per_unit: 0,
+    unit: '',
+    unit_multiplier: null,
+    algorithm: null,
+    burst: null,
+    calendar: false,
+    time_zone: null,
+    unlimited: false,
+    name: '',
+    replaces: [],
+    shadow_mode: false,
+  };
+}
+
+function emptyName(node: YamlNode): NameDraft {
+  return { node, sound: true, name: '' };
 }
 
 function emptyRule(node: YamlNode): RuleDraft {
@@ -248,12 +289,14 @@ function emptyRule(node: YamlNode): RuleDraft {
     key: '',
     value: '',
     rate_limit: null,
+    rate_limits: null,
     descriptors: [],
     shadow_mode: false,
     quota_mode: false,
     share_threshold: false,
     detailed_metric: false,
     value_to_metric: false,
+    hash_value: false,
     on_store_failure: '',
     metadata: null,
   };
@@ -261,7 +304,12 @@ function emptyRule(node: YamlNode): RuleDraft {
 
 /** Where a key's value stands in a draft's map, else where the map starts. */
 export function placeOf(draft: Draft, key: string): number {
-  let at = draft.node.at;
+  return saidAt(draft, key) ?? draft.node.at;
+}
+
+/** Where a key's value stands in a draft's map; null when the key is not there. */
+export function saidAt(draft: Draft, key: string): number | null {
+  let at: number | null = null;
   const map = real(draft.node);
   if (map.kind === 'map') {
     forEachPair(map, (found, value) => {

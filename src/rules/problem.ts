@@ -109,11 +109,6 @@ export function formatProblems(problems: readonly Problem[]): string {
   return [...problems.map(formatProblem), ...more].join('\n');
 }
 
-/** What the Go service logs: the name of the file as its runtime key, and the message. */
-export function goLine(problem: Problem): string {
-  return `${problem.file.replaceAll('/', '.')}: ${problem.message}`;
-}
-
 /** A terminal must not obey what a rules file or a control plane holds. */
 function visible(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.

@@ -1,4 +1,5 @@
-import type { Domain, Json, JsonObject, Level, Limit, Rule, Ruleset } from '../core/ruleset.ts';
+import type { Limit } from '../core/limit.ts';
+import type { Domain, Json, JsonObject, Level, Rule, Ruleset } from '../core/ruleset.ts';
 import { closed, type OpenLevel, openLevel, place, rulesOf } from './level.ts';
 
 /** Rules of one slice: few enough to be cloned and placed in some milliseconds. */
@@ -18,9 +19,9 @@ type DomainHead = Omit<Domain, 'root'>;
 interface Row {
   /** The place in the list of rules of the one above, or for a rule at the root -1 minus the place of its domain. */
   readonly parent: number;
-  /** The place of its limit among all of the slices, -1 for none. */
-  readonly limit: number;
-  /** Without limit and children. */
+  /** The places of its limits among all of the slices. */
+  readonly limits: readonly number[];
+  /** Without limits and children. */
   readonly rule: Rule;
 }
 
@@ -31,12 +32,13 @@ export function* slicesOf({ domains, rules }: Ruleset): Generator<Slice> {
   for (let from = 0; from === 0 || from < rules.length; from += SLICE_RULES) {
     const limits: Limit[] = [];
     const rows = rules.slice(from, from + SLICE_RULES).map((rule): Row => {
-      if (rule.limit !== null && !places.has(rule.limit)) {
-        places.set(rule.limit, places.size);
-        limits.push(rule.limit);
+      for (const each of rule.limits) {
+        if (places.has(each)) continue;
+        places.set(each, places.size);
+        limits.push(each);
       }
-      const limit = rule.limit === null ? -1 : places.get(rule.limit)!;
-      return { parent: parents.get(rule)!, limit, rule: { ...rule, limit: null, children: null } };
+      const own = rule.limits.map((each) => places.get(each)!);
+      return { parent: parents.get(rule)!, limits: own, rule: { ...rule, limits: [], children: null } };
     });
     yield { domains: [...domains.values()].map(({ root: _, ...head }) => head), limits, rows };
   }
@@ -89,10 +91,10 @@ export function assembly(): Assembly {
     add(slice) {
       for (const head of slice.domains.slice(domains.length)) domains.push({ ...head, root: openLevel() });
       for (const limit of slice.limits) limits.push(Object.freeze(limit));
-      for (const { parent, limit, rule } of slice.rows) {
+      for (const { parent, limits: own, rule } of slice.rows) {
         const whole: Mutable<Rule> = rule;
         whole.key = once(rule.key);
-        whole.limit = limit < 0 ? null : limits[limit]!;
+        whole.limits = own.map((place) => limits[place]!);
         whole.metadata = rule.metadata === null ? null : frozenObject(rule.metadata);
         whole.at = { ...rule.at, file: once(rule.at.file) };
         rules.push(whole);

@@ -1,6 +1,7 @@
-import { type Fate, fatesOf, oversOf, type Together } from '../core/algorithm/fixed-window.ts';
+import { countsRefused, stepOfUsed } from '../core/algorithm/algorithm.ts';
 import type { Hit, Reading } from '../core/decision.ts';
 import { isDenied, tellsOver, uncharged } from '../core/denial.ts';
+import { type Fate, fatesOf, oversOf, type Together } from '../core/fate.ts';
 import type { Caller, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 
@@ -77,7 +78,7 @@ async function takeTogether(request: Request, charge: Together): Promise<readonl
   const { hits } = request;
   const looks = await takeAll({ ...request, hits: hits.map((hit) => ({ ...hit, cost: 0 })) });
   const before = looks.map((look) => (look.kind === 'counted' ? look.used : 0));
-  const overs = oversOf(hits, before, charge).map((over, i) => overThen(over, looks[i] as Reading));
+  const overs = oversOf(hits, before, charge, stepOfUsed).map((over, i) => overThen(over, looks[i] as Reading));
   const fates = fatesOf(hits, overs, charge);
   return fates === null ? chargeTogether(request, charge) : refuse(request, looks, fates);
 }
@@ -87,20 +88,27 @@ function overThen(over: boolean, look: Reading): boolean {
   return look.kind === 'assumed' ? look.outcome === 'over_limit' : over;
 }
 
-/** Charges what is charged all the same, gives refunds back, and tells the rest as it was seen. */
+/**
+ * Charges what is charged all the same, gives refunds back, and tells the rest as it was seen. What a refusal takes
+ * nothing of is charged too where it would go over: only its store knows when it would be admitted.
+ */
 async function refuse(
   request: Request,
   looks: readonly Reading[],
   fates: readonly Fate[],
 ): Promise<readonly Reading[]> {
   const { hits } = request;
-  const moves = (i: number): boolean => fates[i] === 'charged' || (hits[i] as Hit).cost < 0;
+  const asks = (i: number): boolean => fates[i] === 'would_go_over' && !countsRefused(hits[i] as Hit);
+  const moves = (i: number): boolean => fates[i] === 'charged' || asks(i) || (hits[i] as Hit).cost < 0;
   const moved = await takeAll(part(request, moves));
   let next = 0;
-  return looks.map((look, i) => {
-    const reading = moves(i) ? (moved[next++] as Reading) : look;
-    return fates[i] === 'charged' ? reading : told(reading, hits[i] as Hit, fates[i] === 'would_go_over');
-  });
+  const readings = looks.map((look, i) => (moves(i) ? (moved[next++] as Reading) : look));
+  // It fits after all: others gave back in between, or it goes over only beside another hit of this request.
+  const fits = (i: number): boolean => asks(i) && isCharged(readings[i]);
+  if (readings.some((_, i) => fits(i))) await giveBack(request, fits);
+  return readings.map((reading, i) =>
+    fates[i] === 'charged' ? reading : told(reading, hits[i] as Hit, fates[i] === 'would_go_over'),
+  );
 }
 
 /** Charges what may be charged by what was seen, and gives it back where that is not true any more. */
@@ -142,5 +150,9 @@ function isCharged(reading: Reading | undefined): boolean {
 }
 
 function told(reading: Reading, hit: Hit, wouldGoOver: boolean): Reading {
-  return reading.kind === 'assumed' ? reading : uncharged(hit, reading.used, wouldGoOver, reading.by);
+  if (reading.kind === 'assumed' || (!reading.charged && reading.over === wouldGoOver)) return reading;
+  const { used, by, resetAfterUs } = reading;
+  const found = uncharged(hit, used, wouldGoOver, by);
+  // What a look told is not when this cost would be admitted.
+  return resetAfterUs === undefined || wouldGoOver ? found : { ...found, resetAfterUs };
 }

@@ -25,12 +25,14 @@ const NEVER: Window = { endUs: Number.POSITIVE_INFINITY, head: NONE };
  * Counters by key, at most `maxKeys` of them. When it is full, a counter whose window has ended goes first, then the one
  * that was not asked for longest.
  *
- * One Map from key to slot and plain numbers in typed arrays: two linked lists (by use, by window) cost 32 bytes a
+ * One Map from key to slot and plain numbers in typed arrays: two linked lists (by use, by window) cost 36 bytes a
  * counter, and the garbage collector never walks them.
  */
 export class CounterTable {
-  /** By slot. */
-  readonly used: Float64Array;
+  /** By slot. What it means is up to those who ask. */
+  readonly main: Float64Array;
+  /** By slot: a second number, an integer of 32 bits. */
+  readonly rest: Int32Array;
   readonly #maxKeys: number;
   readonly #slots = new Map<string, number>();
   readonly #keys: string[] = [];
@@ -53,7 +55,8 @@ export class CounterTable {
       throw new RangeError(`maxKeys must be an integer from 1 to ${MOST_KEYS}, not ${maxKeys}`);
     }
     this.#maxKeys = maxKeys;
-    this.used = new Float64Array(maxKeys);
+    this.main = new Float64Array(maxKeys);
+    this.rest = new Int32Array(maxKeys);
     this.#ends = new Float64Array(maxKeys);
     this.#newer = new Int32Array(maxKeys);
     this.#older = new Int32Array(maxKeys);
@@ -81,7 +84,7 @@ export class CounterTable {
   }
 
   /** Adds a counter whose key is not in the table. */
-  add(whole: string, used: number, endUs: Micros, nowUs: Micros): void {
+  add(whole: string, main: number, rest: number, endUs: Micros, nowUs: Micros): void {
     const key = shortened(whole);
     if (this.#slots.size >= this.#maxKeys) {
       const ended = this.#windowThatEnded(nowUs);
@@ -90,7 +93,8 @@ export class CounterTable {
     const slot = this.#takeSlot(key);
     flatten(key);
     this.#slots.set(key, slot);
-    this.used[slot] = used;
+    this.main[slot] = main;
+    this.rest[slot] = rest;
     this.#noteUse(slot);
     this.#joinWindow(slot, endUs);
   }
@@ -172,15 +176,20 @@ export class CounterTable {
     if (next !== NONE) this.#previous[next] = previous;
   }
 
-  /** There are about as many windows as units, so a search from the soonest on is a short one. */
+  /** Callers let counters end together, or there would be as many windows as counters. */
   #windowOf(endUs: Micros): Window {
     const windows = this.#windows;
-    let at = windows.length;
-    while (at > 0 && (windows[at - 1] as Window).endUs < endUs) at--;
-    const found = windows[at - 1];
+    let from = 0;
+    let to = windows.length;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((windows[middle] as Window).endUs > endUs) from = middle + 1;
+      else to = middle;
+    }
+    const found = windows[from];
     if (found?.endUs === endUs) return found;
     const window = { endUs, head: NONE };
-    windows.splice(at, 0, window);
+    windows.splice(from, 0, window);
     this.#soonest = windows.at(-1) ?? NEVER;
     return window;
   }

@@ -1,9 +1,11 @@
 import type { Assumption, FailurePolicy, Hit, Reading } from '../core/decision.ts';
 import { isDenied, tellsOver } from '../core/denial.ts';
+import { type Limit, limit } from '../core/limit.ts';
 import { type Charge, type Store, StoreError } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 import { BreakerOpenError } from './breaker.ts';
 import { memoryStore } from './memory.ts';
+import { PartlyCountedError } from './partly-counted.ts';
 
 /** Hits of one request that were answered although the store could not count them. */
 export interface Fallback {
@@ -25,7 +27,8 @@ export interface FailurePolicyOptions {
 
 /**
  * Says what a request is told when the inner store can't count: an error, or an answer that says that nobody counted.
- * One hit whose policy is `error` fails its whole request. What is `busy` is our own trouble and fails in any case.
+ * One such hit whose policy is `error` fails its whole request; those that were counted all the same are told as they
+ * are. What is `busy` is our own trouble and fails in any case.
  */
 export function failurePolicy(inner: Store, options: FailurePolicyOptions): Store {
   const { policy, localShare, maxKeys, onFallback } = options;
@@ -33,14 +36,18 @@ export function failurePolicy(inner: Store, options: FailurePolicyOptions): Stor
 
   async function fallBack(error: unknown, hits: readonly Hit[], charge: Charge, nowUs: Micros) {
     if (!(error instanceof StoreError) || error.code === 'busy') throw error;
-    const policies = hits.map((hit) => hit.onStoreFailure ?? policy);
+    const counted = error instanceof PartlyCountedError ? error.counted : NONE;
+    const lost = hits.filter((hit) => !counted.has(hit));
+    const policies = lost.map((hit) => hit.onStoreFailure ?? policy);
     if (policies.includes('error')) throw error;
     const because = error instanceof BreakerOpenError ? 'breaker_open' : 'store_down';
     for (const each of ['allow', 'deny', 'local'] as const) {
       const count = policies.filter((it) => it === each).length;
       if (count > 0) onFallback?.({ policy: each, because, hits: count, cause: error });
     }
-    return answers(hits, policies, because, charge, nowUs);
+    const assumed = await answers(lost, policies, because, charge, nowUs);
+    let next = 0;
+    return hits.map((hit) => counted.get(hit) ?? (assumed[next++] as Reading));
   }
 
   async function answers(
@@ -68,8 +75,7 @@ export function failurePolicy(inner: Store, options: FailurePolicyOptions): Stor
   }
 
   function shareOf(hit: Hit): Hit {
-    const requestsPerUnit = Math.ceil(hit.limit.requestsPerUnit / localShare);
-    return { ...hit, limit: { ...hit.limit, requestsPerUnit } };
+    return { ...hit, limit: shareOfLimit(hit.limit, localShare) };
   }
 
   return {
@@ -78,18 +84,29 @@ export function failurePolicy(inner: Store, options: FailurePolicyOptions): Stor
   };
 }
 
+const NONE: ReadonlyMap<Hit, Reading> = new Map();
+
+function shareOfLimit({ requestsPerUnit, capacity, ...rest }: Limit, share: number): Limit {
+  const burst = Math.ceil(capacity / share);
+  return limit({ ...rest, requestsPerUnit: Math.ceil(requestsPerUnit / share), burst }, rest);
+}
+
 type Assumed = Extract<Reading, { kind: 'assumed' }>;
 
 /** `allow` tells what the first request of a window is told, and never lets through what no counter could. */
 function uncountedReading(hit: Hit, policy: FailurePolicy, because: Fallback['because']): Assumed {
-  const remaining = hit.limit.requestsPerUnit - Math.max(0, hit.cost);
+  const remaining = hit.limit.capacity - Math.max(0, hit.cost);
   if (policy === 'deny' || remaining < 0) return { kind: 'assumed', outcome: 'over_limit', because };
   return { kind: 'assumed', outcome: 'ok', because, remaining };
 }
 
 function localReading(reading: Reading, hit: Hit, because: Fallback['because']): Assumed {
-  if (reading.kind === 'assumed' || tellsOver(reading, hit)) return { kind: 'assumed', outcome: 'over_limit', because };
-  return { kind: 'assumed', outcome: 'ok', because, remaining: hit.limit.requestsPerUnit - reading.used };
+  const { resetAfterUs } = reading;
+  const reset = resetAfterUs === undefined ? {} : { resetAfterUs };
+  if (reading.kind === 'assumed' || tellsOver(reading, hit)) {
+    return { kind: 'assumed', outcome: 'over_limit', because, ...reset };
+  }
+  return { kind: 'assumed', outcome: 'ok', because, remaining: hit.limit.capacity - reading.used, ...reset };
 }
 
 function lookOnly(hit: Hit): Hit {

@@ -1,6 +1,7 @@
+import { countsRefused } from '../core/algorithm/algorithm.ts';
 import { isOver } from '../core/algorithm/fixed-window.ts';
 import type { Hit, Reading } from '../core/decision.ts';
-import { isDenied, uncharged } from '../core/denial.ts';
+import { isDenied, tellsOver, uncharged } from '../core/denial.ts';
 import type { Caller, Charge, Store } from '../core/ports.ts';
 import type { Micros } from '../core/request.ts';
 
@@ -45,26 +46,32 @@ export interface OverLimitCache extends Store {
 
 interface Entry {
   readonly requestsPerUnit: number;
-  /** Where the counter stood; it only grows, but for refunds. */
-  readonly used: number;
+  readonly capacity: number;
+  /** What costs less may still fit. */
+  readonly leastCost: number;
   readonly sinceUs: Micros;
-  readonly endUs: Micros;
+  /** Of a fixed window its end; else when `leastCost` would be admitted, if nobody gives back. */
+  readonly untilUs: Micros;
 }
 
-const ASSUMED: Reading = { kind: 'assumed', outcome: 'over_limit', because: 'over_limit_cache' };
+const ASSUMED = { kind: 'assumed', outcome: 'over_limit', because: 'over_limit_cache' } as const;
 
 /**
- * Remembers where counters stood that were found over, shadow rules' too, and answers for hits that would go over from
- * there: without the inner store, and so without counting. Only until the window ends or the entry is too old, only for
- * the limit it was judged by, and not after a refund.
+ * Remembers what was refused, or was over by a shadow rule, and answers for hits that must fare alike: without the inner
+ * store, and so without counting. Only until the window ends, or until that cost would be admitted where windows don't
+ * say; only for the limit it was judged by, not when the entry is too old, and not after a refund. A hit that costs more
+ * than what was refused is told the time of that, at which it has to ask.
  */
 export function overLimitCache(inner: Store, options: OverLimitCacheOptions): OverLimitCache {
   const entries = overLimitEntries(options);
 
-  function isKnown(hit: Hit, nowUs: Micros): boolean {
-    if (hit.cost >= 0) return entries.find(hit, nowUs);
+  function knownOf(hit: Hit, nowUs: Micros): Reading | null {
+    if (hit.cost >= 0) {
+      const entry = entries.find(hit, nowUs);
+      return entry === null ? null : { ...ASSUMED, resetAfterUs: entry.untilUs - nowUs };
+    }
     entries.drop(hit.key);
-    return false;
+    return null;
   }
 
   function remember(hits: readonly Hit[], readings: readonly Reading[], nowUs: Micros): void {
@@ -72,7 +79,7 @@ export function overLimitCache(inner: Store, options: OverLimitCacheOptions): Ov
       const reading = readings[i];
       // A charge sent before the refund may have been remembered in between, and its answer is the older one.
       if (hit.cost < 0) entries.drop(hit.key);
-      else if (reading?.kind === 'counted' && goesOver(hit, reading)) entries.add(hit, reading.used, nowUs);
+      else if (reading?.kind === 'counted' && goesOver(hit, reading)) entries.add(hit, reading, nowUs);
     });
   }
 
@@ -89,38 +96,43 @@ export function overLimitCache(inner: Store, options: OverLimitCacheOptions): Ov
     const readings = (await inner.take(looks, 'always', nowUs, caller)).map((reading, i) => {
       if (reading.kind === 'assumed') return reading;
       const hit = hits[i] as Hit;
-      return uncharged(
-        hit,
-        reading.used,
-        isOver(reading.used + Math.max(0, hit.cost), hit.limit.requestsPerUnit),
-        reading.by,
-      );
+      const { used, by, resetAfterUs } = reading;
+      const found = uncharged(hit, used, isOver(used + Math.max(0, hit.cost), hit.limit.capacity), by);
+      // What a look told is not when this cost would be admitted.
+      return resetAfterUs === undefined || tellsOver(found, hit) ? found : { ...found, resetAfterUs };
     });
     remember(hits, readings, nowUs);
     return readings;
   }
 
-  async function askForTheRest(request: Request, known: readonly boolean[]): Promise<readonly Reading[]> {
+  async function askForTheRest(request: Request, known: readonly (Reading | null)[]): Promise<readonly Reading[]> {
     const { hits, charge } = request;
-    const rest = { ...request, hits: hits.filter((_, i) => !known[i]) };
+    const rest = { ...request, hits: hits.filter((_, i) => known[i] === null) };
     // Quotas that are known to be over leave the others to tell whether all are.
-    const refused = charge !== 'always' && isDenied(hits, known);
+    const refused =
+      charge !== 'always' &&
+      isDenied(
+        hits,
+        known.map((reading) => reading !== null),
+      );
     const readings = await (refused ? look(rest) : ask(rest));
     let next = 0;
-    return known.map((isOne) => (isOne ? ASSUMED : (readings[next++] as Reading)));
+    return known.map((reading) => reading ?? (readings[next++] as Reading));
   }
 
   return {
     stats: entries.stats,
     take(hits, charge, nowUs, caller) {
-      const known = hits.map((hit) => isKnown(hit, nowUs));
+      const known = hits.map((hit) => knownOf(hit, nowUs));
       const request = { hits, charge, nowUs, caller };
-      if (!known.includes(true)) return ask(request);
-      if (!known.includes(false)) return Promise.resolve(known.map(() => ASSUMED));
-      return askForTheRest(request, known);
+      const found = known.filter((reading) => reading !== null);
+      if (found.length === 0) return ask(request);
+      return found.length === hits.length ? Promise.resolve(found) : askForTheRest(request, known);
     },
   };
 }
+
+type Counted = Extract<Reading, { kind: 'counted' }>;
 
 interface Request {
   readonly hits: readonly Hit[];
@@ -130,8 +142,8 @@ interface Request {
 }
 
 /** From where the counter stands now: the same hit again, or any when it is over already. */
-function goesOver(hit: Hit, { used, charged }: Extract<Reading, { kind: 'counted' }>): boolean {
-  return isOver(charged ? used : used + hit.cost, hit.limit.requestsPerUnit);
+function goesOver(hit: Hit, { used, charged }: Counted): boolean {
+  return isOver(charged ? used : used + hit.cost, hit.limit.capacity);
 }
 
 function overLimitEntries({ maxBytes: asked, maxEntries = Number.POSITIVE_INFINITY, maxAgeMs }: OverLimitCacheOptions) {
@@ -171,27 +183,31 @@ function overLimitEntries({ maxBytes: asked, maxEntries = Number.POSITIVE_INFINI
   }
 
   /** A clock that was set back must not make an entry live longer. */
-  function hasExpired({ sinceUs, endUs }: Entry, nowUs: Micros): boolean {
-    return endUs <= nowUs || Math.abs(nowUs - sinceUs) >= maxAgeUs;
+  function hasExpired({ sinceUs, untilUs }: Entry, nowUs: Micros): boolean {
+    return untilUs <= nowUs || Math.abs(nowUs - sinceUs) >= maxAgeUs;
   }
 
   return {
     stats: stats as OverLimitCacheStats,
     drop,
-    find(hit: Hit, nowUs: Micros): boolean {
+    find(hit: Hit, nowUs: Micros): Entry | null {
       let entry = entries.get(hit.key);
       if (entry !== undefined && hasExpired(entry, nowUs)) {
         drop(hit.key);
         stats.expiredCount++;
         entry = undefined;
       }
-      const { requestsPerUnit } = hit.limit;
-      const found = entry?.requestsPerUnit === requestsPerUnit && isOver(entry.used + hit.cost, requestsPerUnit);
-      if (found) stats.hitCount++;
-      else stats.missCount++;
-      return found;
+      const { capacity, requestsPerUnit } = hit.limit;
+      if (entry?.capacity === capacity && entry.requestsPerUnit === requestsPerUnit && hit.cost >= entry.leastCost) {
+        stats.hitCount++;
+        return entry;
+      }
+      stats.missCount++;
+      return null;
     },
-    add(hit: Hit, used: number, nowUs: Micros): void {
+    add(hit: Hit, { used, resetAfterUs }: Counted, nowUs: Micros): void {
+      // Without the time at which it would be admitted nobody knows how long it holds.
+      if (resetAfterUs === undefined && !countsRefused(hit)) return;
       const size = bytesOf(hit.key);
       if (size > maxBytes) return;
       if (drop(hit.key)) stats.overwriteCount++;
@@ -200,8 +216,11 @@ function overLimitEntries({ maxBytes: asked, maxEntries = Number.POSITIVE_INFINI
         stats.evacuateCount++;
       }
       bytes += size;
-      const { requestsPerUnit } = hit.limit;
-      entries.set(hit.key, { requestsPerUnit, used, sinceUs: nowUs, endUs: hit.windowEndUs });
+      const { capacity, requestsPerUnit } = hit.limit;
+      // A counter of a fixed window only grows, but for refunds; any other falls while time passes.
+      const leastCost = countsRefused(hit) ? capacity + 1 - used : hit.cost;
+      const untilUs = resetAfterUs === undefined ? hit.windowEndUs : nowUs + resetAfterUs;
+      entries.set(hit.key, { requestsPerUnit, capacity, leastCost, sinceUs: nowUs, untilUs });
     },
   };
 }

@@ -118,13 +118,13 @@ export const FAMILIES = {
     'ratelimit_redis_errors_total',
     'counter',
     ['redis', 'code'],
-    'Batches and refused calls that failed: timeout, unavailable, busy, script',
+    'Batches and refused calls that failed: timeout, unavailable, busy, script; counter is a key that holds none',
   ),
   storeFailures: weir(
     'ratelimit_store_failures_total',
     'counter',
     ['code'],
-    'Requests that failed for the store: timeout, unavailable, script, and busy, which was RESOURCE_EXHAUSTED',
+    'Requests that failed for the store: timeout, unavailable, script, counter, and busy, which was RESOURCE_EXHAUSTED',
   ),
   storeFallback: weir(
     'ratelimit_store_fallback_total',

@@ -41,7 +41,9 @@ export interface Log extends Observer {
   bug(error: unknown): void;
   /** Trouble that may come again and again: a line a second for each kind, with a count. */
   trouble(kind: string, message: string, data: object): void;
-  /** Writes what is held back, and waits until it is out. */
+  /** Writes what is held back. */
+  flush(): void;
+  /** The same, and waits until it is out. */
   close(): Promise<void>;
 }
 
@@ -124,6 +126,7 @@ export function log(options: LogOptions): Log {
     trouble(kind, message, data) {
       failures.happened(kind, { level: 'warn', message, data });
     },
+    flush: failures.flush,
     close() {
       failures.flush();
       return new Promise((done) => logger.flush(() => done()));

@@ -85,7 +85,7 @@ export function metrics(options: MetricsOptions): Metrics {
     globalShadowMode: 0,
     domainNotFound: 0,
     redisErrors: 0,
-    storeFailures: { timeout: 0, unavailable: 0, busy: 0, script: 0 },
+    storeFailures: { timeout: 0, unavailable: 0, busy: 0, script: 0, counter: 0 },
     fallbacks: new Map(),
     callersGone: 0,
     serviceErrors: 0,
@@ -108,8 +108,9 @@ export function metrics(options: MetricsOptions): Metrics {
     return made;
   }
 
-  function slotOf(domain: DomainNumbers, { rule, metric }: Limited): Slot {
-    if (rule === null || metric !== rule.path) return varyingSlot(domain, metric, maxSeriesPerDomain);
+  function slotOf(domain: DomainNumbers, { rule, metric }: Limited, series: string): Slot {
+    if (rule === null || metric !== rule.path) return varyingSlot(domain, metric + series, maxSeriesPerDomain);
+    if (series !== '') return fixedSlot(domain, metric + series);
     const known = slotOfRule.get(rule);
     if (known !== undefined) return known;
     const made = fixedSlot(domain, metric);
@@ -119,7 +120,7 @@ export function metrics(options: MetricsOptions): Metrics {
 
   /** Whether this is the metric key of a rule that is live. Made when first asked, as a set of rules may be large. */
   function isLive(key: string): boolean {
-    liveKeys ??= new Set(numbers.live?.rules.map(({ path }) => path));
+    liveKeys ??= new Set(numbers.live?.rules.flatMap(seriesOf));
     return liveKeys.has(key);
   }
 
@@ -148,20 +149,26 @@ export function metrics(options: MetricsOptions): Metrics {
     if (decision.shadowed) numbers.globalShadowMode++;
     const { verdicts } = decision;
     for (let i = 0; i < verdicts.length; i++) {
-      const { hit, match, reading } = verdicts[i]!;
+      const { match, limits } = verdicts[i]!;
       if (match.kind !== 'limited') {
         if (match.kind === 'none' && match.because === 'unknown_domain') numbers.domainNotFound++;
         continue;
       }
-      if (hit === null || reading === null) continue;
-      if (hit.cost < 0) {
-        domain.refundedHits += metered(-hit.cost);
-        continue;
+      for (let k = 0; k < limits.length; k++) {
+        const { hit, reading } = limits[k]!;
+        if (hit.cost < 0) {
+          if (k === 0) domain.refundedHits += metered(-hit.cost);
+          continue;
+        }
+        const slot = slotOf(domain, match, hit.limit.series);
+        slot.totalHits += metered(hit.cost);
+        addToTally(slot, reading, hit.cost, hit.limit.capacity, nearLimitRatio, hit.shadow);
       }
-      const slot = slotOf(domain, match);
-      slot.totalHits += metered(hit.cost);
-      addToTally(slot, reading, hit.cost, hit.limit.requestsPerUnit, nearLimitRatio, hit.shadow);
     }
+  }
+
+  function seriesOf({ path, limits }: Rule): readonly string[] {
+    return limits.length === 0 ? [path] : limits.map(({ series }) => path + series);
   }
 
   const everyDomain = () => [...domains.values(), ...retired.values(), unknown];
@@ -183,9 +190,11 @@ export function metrics(options: MetricsOptions): Metrics {
       numbers.storeFailures[error.code]++;
       const domain = domainOf(request.domain, numbers.live);
       domain.error++;
+      let refunded = -1;
       for (const { hit, metric } of hits) {
         if (hit.cost < 0) {
-          domain.refundedHits += metered(-hit.cost);
+          if (hit.of !== refunded) domain.refundedHits += metered(-hit.cost);
+          refunded = hit.of;
           continue;
         }
         // A key is looked up among the rules only where it makes a difference, when the bound is reached.

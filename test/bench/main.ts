@@ -1,7 +1,7 @@
-/** `make bench`: CPU time per decision beside a bare gRPC echo, in one run. Writes RESULTS.md. */
+/** `make bench`: CPU time per decision beside a bare gRPC echo and by kind of limit, in one run. Writes RESULTS.md. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { serviceNamed } from '../../src/grpc/protos.ts';
@@ -9,43 +9,56 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { ownRedis } from '../support/redis.ts';
+import { DOMAIN, KINDS, type Kind, rulesOfKinds } from './kinds.ts';
 import { type LoadResult, load } from './load.ts';
+import { type InProcess, type Results, reportOf, type Sizes } from './report.ts';
+import { sizes } from './sizes.ts';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.join(HERE, '../..');
-const WARM_UP_CALLS = 20_000;
-const CALLS = 100_000;
-/** Alternating, so that what the machine does meanwhile meets all of them; the median is told. */
-const ROUNDS = 5;
-const RULES = `domain: bench
-descriptors:
-  - key: user
-    rate_limit: { unit: hour, requests_per_unit: 4000000000 }
-`;
+
+interface Server {
+  readonly port: number;
+  /** The pids whose CPU time is read, by name. */
+  readonly pids: Readonly<Record<string, number>>;
+}
 
 interface Candidate {
   readonly name: string;
-  readonly port: number;
-  readonly process: OwnProcess;
-  readonly pids: Readonly<Record<string, number>>;
+  readonly server: Server;
+  readonly kind: Kind;
 }
+
+const PLAIN = KINDS[0] as Kind;
 
 const dir = mkdtempSync(path.join(tmpdir(), 'weir-bench-'));
 const redis = await ownRedis();
 const running: OwnProcess[] = [];
 try {
-  writeFileSync(path.join(dir, 'rules.yaml'), RULES);
+  writeFileSync(path.join(dir, 'rules.yaml'), rulesOfKinds());
   execFileSync('taskset', ['-cp', '1', String(redis.pid)]);
-  const candidates = [
-    await echo(),
-    await weir('memory store', {}),
-    await weir('Redis store', { REDIS_URL: redis.url }, { redis: redis.pid }),
+  const memory = await weir('memory', {});
+  const counting = await weir('Redis', { REDIS_URL: redis.url }, { redis: redis.pid });
+  const beside = [
+    { name: 'grpc-js echo', server: await echo(), kind: PLAIN },
+    { name: 'memory store', server: memory, kind: PLAIN },
+    { name: 'Redis store', server: counting, kind: PLAIN },
   ];
-  const results = await measure(candidates);
-  const inProcess = JSON.parse(
-    run('taskset', ['-c', '0', process.execPath, '--import=tsx', path.join(HERE, 'decide.ts')]),
-  );
-  const report = reportOf(results, inProcess);
+  const stores = { calls: 100_000, warmUpCalls: 20_000, rounds: 5 };
+  const kinds = { calls: 30_000, warmUpCalls: 10_000, rounds: 5 };
+  const report = reportOf({
+    commit: run('git', ['rev-parse', '--short', 'HEAD']),
+    stores: { sizes: stores, results: await measure(beside, stores) },
+    kinds: {
+      sizes: kinds,
+      memory: await measure(candidatesOn(memory), kinds),
+      redis: await measure(candidatesOn(counting), kinds),
+    },
+    inProcess: JSON.parse(
+      run('taskset', ['-c', '0', process.execPath, '--import=tsx', path.join(HERE, 'decide.ts')]),
+    ) as InProcess,
+    keys: await sizes(redis.client),
+  });
   writeFileSync(path.join(HERE, 'RESULTS.md'), report);
   console.log(report);
 } finally {
@@ -54,16 +67,16 @@ try {
   rmSync(dir, { recursive: true, force: true });
 }
 
-async function echo(): Promise<Candidate> {
+function candidatesOn(server: Server): readonly Candidate[] {
+  return KINDS.map((kind) => ({ name: kind.name, server, kind }));
+}
+
+async function echo(): Promise<Server> {
   const port = await freePort();
   return start('grpc-js echo', port, ['--import=tsx', path.join(HERE, 'echo.ts'), String(port)], {}, {}, 'ready');
 }
 
-async function weir(
-  name: string,
-  env: Record<string, string>,
-  others: Record<string, number> = {},
-): Promise<Candidate> {
+async function weir(name: string, env: Record<string, string>, others: Record<string, number> = {}): Promise<Server> {
   const port = await freePort();
   const ports = ['--port', await freePort(), '--debug-port', await freePort(), '--grpc-port', port].map(String);
   const args = [path.join(ROOT, 'dist/main.js'), 'serve', '--rules', path.join(dir, 'rules.yaml'), ...ports];
@@ -78,75 +91,32 @@ async function start(
   env: Record<string, string>,
   others: Record<string, number>,
   ready: string,
-): Promise<Candidate> {
+): Promise<Server> {
   const child = await ownProcess({ name, command: 'taskset', args: ['-c', '0', process.execPath, ...args], env });
   running.push(child);
   await eventually(`${name} is ready`, () => child.output().includes(ready));
-  return { name, port, process: child, pids: { server: child.pid, ...others } };
+  return { port, pids: { server: child.pid, ...others } };
 }
 
-async function measure(candidates: readonly Candidate[]): Promise<Map<string, LoadResult[]>> {
-  const body = requestBytes();
-  const results = new Map<string, LoadResult[]>();
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const { name, port, pids } of candidates) {
-      const calls = round === 0 ? WARM_UP_CALLS : CALLS;
-      const result = await load({ port, pids, calls, body, dir });
-      if (round > 0) results.set(name, [...(results.get(name) ?? []), result]);
-      if (round > 0) console.log(`${round}/${ROUNDS} ${name}: ${result.cpuUs.server?.toFixed(1)} us a call`);
+async function measure(candidates: readonly Candidate[], { calls, warmUpCalls, rounds }: Sizes): Promise<Results> {
+  const results = new Map<string, LoadResult[]>(candidates.map(({ name }) => [name, []]));
+  for (let round = 0; round <= rounds; round++) {
+    for (const { name, server, kind } of candidates) {
+      const asked = { ...server, calls: round === 0 ? warmUpCalls : calls, body: requestBytes(kind), dir };
+      const result = await load(asked);
+      if (round === 0) continue;
+      results.get(name)?.push(result);
+      console.log(`${round}/${rounds} ${name}: ${result.cpuUs.server?.toFixed(1)} us a call`);
     }
   }
   return results;
 }
 
-function requestBytes(): Uint8Array {
+function requestBytes({ name, limit }: Kind): Uint8Array {
   const method = serviceNamed('envoy.service.ratelimit.v3.RateLimitService').ShouldRateLimit;
   if (method === undefined) throw new Error('rls.proto lacks ShouldRateLimit');
-  return method.requestSerialize({ domain: 'bench', descriptors: [{ entries: [{ key: 'user', value: 'u1' }] }] });
-}
-
-function reportOf(
-  results: Map<string, LoadResult[]>,
-  inProcess: { decisionsPerSecond: number; matchesPerSecond: Record<string, number> },
-): string {
-  const echoUs = median((results.get('grpc-js echo') ?? []).map(({ cpuUs }) => cpuUs.server ?? Number.NaN));
-  const rows = [...results].map(([name, rounds]) => {
-    const us = median(rounds.map(({ cpuUs }) => cpuUs.server ?? Number.NaN));
-    const redisUs =
-      rounds[0]?.cpuUs.redis === undefined
-        ? ''
-        : median(rounds.map(({ cpuUs }) => cpuUs.redis ?? Number.NaN)).toFixed(1);
-    const perSecond = Math.round(median(rounds.map(({ callsPerSecond }) => callsPerSecond)));
-    return `| ${name} | ${us.toFixed(1)} | ${(us / echoUs).toFixed(2)} | ${redisUs} | ${perSecond} |`;
-  });
-  const { 10: ten = 0, 100000: many = 0 } = inProcess.matchesPerSecond;
-  return `# What a decision costs
-
-Made by \`make bench\`. Commit ${run('git', ['rev-parse', '--short', 'HEAD'])}, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model}.
-
-## Over gRPC
-
-One descriptor, one entry, one hot key. The server is on core 0; h2load (8 connections, 32 streams each) and Redis are on
-core 1. ${CALLS} calls a round after ${WARM_UP_CALLS} of warm-up, ${ROUNDS} alternating rounds, medians. CPU is user and
-system time from /proc. The echo is a grpc-js server that answers constant bytes and does nothing else.
-
-| server | CPU us per call | of the echo | Redis CPU us per call | calls per second on one core |
-|---|---|---|---|---|
-${rows.join('\n')}
-
-## In process
-
-| what | per second on one core |
-|---|---|
-| \`decide()\`, memory store, metrics on, 1,000 keys | ${inProcess.decisionsPerSecond} |
-| \`match()\` among 10 exact siblings | ${ten} |
-| \`match()\` among 100,000 exact siblings | ${many} (${(ten / many).toFixed(2)} times the cost) |
-`;
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  const descriptor = { entries: [{ key: name, value: 'u1' }], ...(limit === null ? {} : { limit }) };
+  return method.requestSerialize({ domain: DOMAIN, descriptors: [descriptor] });
 }
 
 function run(command: string, args: readonly string[]): string {

@@ -3,6 +3,7 @@ import type { Hit } from '../../src/core/decision.ts';
 import { tellsOver } from '../../src/core/denial.ts';
 import type { Charge, Store } from '../../src/core/ports.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
+import { algorithmFacts } from './algorithms.ts';
 import { HOUR_US, hit, NOW_US, used } from './hit.ts';
 
 /** What a store may be unable to do. */
@@ -193,7 +194,10 @@ export function storeContract(
       });
 
       it('charges quotas unless all go over, and then those too', async () => {
-        const quotas = [hit('p', { limit: 1, refuses: 'together' }), hit('q', { limit: 2, refuses: 'together' })];
+        const quotas = [
+          hit('p', { limit: 1, refuses: 'together', of: 0 }),
+          hit('q', { limit: 2, refuses: 'together', of: 1 }),
+        ];
         for (const counters of [
           [1, 1],
           [2, 2],
@@ -303,8 +307,8 @@ export function storeContract(
 
       it('charges a quota that goes over beside one that does not', async () => {
         const quotas = [
-          hit('p', { limit: 1, cost: 2, refuses: 'together' }),
-          hit('q', { limit: 3, cost: 2, refuses: 'together' }),
+          hit('p', { limit: 1, cost: 2, refuses: 'together', of: 0 }),
+          hit('q', { limit: 3, cost: 2, refuses: 'together', of: 1 }),
         ];
         expect(await told(quotas)).to.deep.equal(['2 over', '2']);
         const [, q] = await told(quotas);
@@ -375,6 +379,12 @@ export function storeContract(
         expect(await take([hit(`${long}1`), hit(`${long}2`), hit(`${long}1`)])).to.deep.equal([1, 1, 2]);
       });
     });
+
+    algorithmFacts(
+      () => made.store,
+      fact,
+      () => made.keys(),
+    );
 
     it('admits exactly 10 of 50 calls at once on a limit of 10', async () => {
       const readings = await Promise.all(Array.from({ length: 50 }, () => take([hit('a')])));

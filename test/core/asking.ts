@@ -1,5 +1,5 @@
 import type { Match } from '../../src/core/decision.ts';
-import { match } from '../../src/core/match.ts';
+import { type MatchOptions, match } from '../../src/core/match.ts';
 import type { CheckRequest, Descriptor, Entry } from '../../src/core/request.ts';
 import type { Ruleset } from '../../src/core/ruleset.ts';
 
@@ -20,14 +20,21 @@ export function request(domain: string, descriptors: readonly (string | Descript
   return { domain, descriptors: descriptors.map((d) => (typeof d === 'string' ? descriptor(d) : d)), hits };
 }
 
-export function matchesOf(rules: Ruleset, asked: CheckRequest): readonly Match[] {
-  return match(rules.domains.get(asked.domain), asked);
+/** Hashes are the value backwards, in brackets. */
+export const MATCHING: MatchOptions = {
+  keyFormat: 'go',
+  hashValue: (value) => `<${[...value].reverse().join('')}>`,
+};
+
+export function matchesOf(rules: Ruleset, asked: CheckRequest, options: Partial<MatchOptions> = {}): readonly Match[] {
+  return match(rules.domains.get(asked.domain), asked, { ...MATCHING, ...options });
 }
 
-/** What a match says, short: `10/minute name`, `unlimited`, `replaced`, or why there is none. */
+/** What a match says, short: `10/minute name`, with `+` between several, `unlimited`, `replaced`, or why there is none. */
 export function told(found: Match): string {
   if (found.kind === 'none') return found.because;
   if (found.kind !== 'limited') return found.kind;
-  const { limit, rule } = found;
-  return `${limit.requestsPerUnit}/${limit.unit}${rule?.name ? ` ${rule.name}` : ''}`;
+  return found.limits
+    .map(({ requestsPerUnit, unit, name }) => `${requestsPerUnit}/${unit}${name === '' ? '' : ` ${name}`}`)
+    .join(' + ');
 }

@@ -146,10 +146,44 @@ describe('near, within and over', () => {
       const { verdicts } = await decide(request('d', [hits('k=v', n)]));
       expect(verdicts[0]?.remaining).to.equal(remaining);
       const tally: Tally = { overLimit: 0, nearLimit: 0, withinLimit: 0, overLimitWithLocalCache: 0, shadowMode: 0 };
-      addToTally(tally, verdicts[0]!.reading!, n, limit, 0.8, false);
+      addToTally(tally, verdicts[0]!.binding!.reading, n, limit, 0.8, false);
       expect(`within ${tally.withinLimit}, near ${tally.nearLimit}, over ${tally.overLimit}`).to.equal(expected);
     });
   }
+});
+
+describe('several limits on a rule', () => {
+  const LIMITS = `  - key: k
+    rate_limits:
+      - { unit: minute, requests_per_unit: 3 }
+      - { unit: hour, requests_per_unit: 5 }`;
+
+  it('all have to admit: 3 in the 1st minute, 2 in the 2nd, none in the 3rd, where refusals are not counted', async () => {
+    const { ask, pass } = journey(LIMITS, { countDenied: false });
+    expect(await times(4, () => ask('k=v'))).to.deep.equal([...oks(3), ...overs(1)]);
+    pass(60 * SECOND_US);
+    expect(await ask('k=v')).to.equal('ok: ok 1');
+    expect(await times(3, () => ask('k=v'))).to.deep.equal([...oks(1), ...overs(2)]);
+    pass(60 * SECOND_US);
+    expect(await ask('k=v')).to.equal('over_limit: over_limit 0');
+    pass(58 * 60 * SECOND_US);
+    expect(await ask('k=v')).to.equal('ok: ok 2');
+  });
+
+  it('all count what one of them refuses, unless told not to: the 6th call in an hour spends the hour', async () => {
+    const { ask, pass } = journey(LIMITS);
+    expect(await times(6, () => ask('k=v'))).to.deep.equal([...oks(3), ...overs(3)]);
+    pass(60 * SECOND_US);
+    expect(await ask('k=v')).to.equal('over_limit: over_limit 0');
+  });
+
+  it('are tried beside others: a shadow limit of 1 a minute refuses nothing', async () => {
+    const { ask } = journey(`  - key: k
+    rate_limits:
+      - { unit: minute, requests_per_unit: 1, shadow_mode: true }
+      - { unit: hour, requests_per_unit: 3 }`);
+    expect(await times(4, () => ask('k=v'))).to.deep.equal([...oks(3), ...overs(1)]);
+  });
 });
 
 describe('a shared threshold', () => {

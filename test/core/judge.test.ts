@@ -39,7 +39,7 @@ const BOTH: Modes = { shadowMode: true, quotaMode: true };
 
 function judged(asked: CheckRequest, readings: readonly Reading[], options = PLAIN): Decision {
   const matches = matchesOf(RULES, asked);
-  const hits = plan(asked, matches, NOW_US, '', options.quotaMode);
+  const hits = plan(asked, matches, NOW_US, { keyPrefix: '', quotaMode: options.quotaMode });
   return judge(asked, RULES, matches, hits, readings, NOW_US, options);
 }
 
@@ -62,8 +62,8 @@ function told({ outcome, verdicts }: Decision): string {
   return `${outcome}: ${verdicts.map((v) => `${v.outcome} ${v.remaining}`).join(', ')}`;
 }
 
-function bindingOf({ binding }: Decision): string | null {
-  return binding === null ? null : (binding.descriptor.entries[0]?.key ?? '');
+function bindingOf({ binding, request: { descriptors } }: Decision): string | null {
+  return binding === null ? null : (descriptors[binding.hit.of]?.entries[0]?.key ?? '');
 }
 
 function table(rows: readonly (readonly [asked: string, expected: string])[], options = PLAIN): void {
@@ -105,9 +105,10 @@ describe('judge', () => {
 
   it('keeps what was counted with the verdict, and nothing where nothing was', () => {
     const { verdicts } = decide('unmatched hour=4');
-    expect(verdicts[0]).to.include({ hit: null, reading: null });
-    expect(verdicts[1]?.hit?.limit.unit).to.equal('hour');
-    expect(verdicts[1]?.reading).to.deep.equal(counted(4));
+    expect(verdicts[0]).to.deep.include({ limits: [], binding: null });
+    expect(verdicts[1]?.binding?.hit.limit.unit).to.equal('hour');
+    expect(verdicts[1]?.binding?.reading).to.deep.equal(counted(4));
+    expect(verdicts[1]?.limits).to.deep.equal([verdicts[1]?.binding]);
   });
 
   it('gives the readings to limited descriptors in order: the same descriptor twice with 1 and 2 of 1', () => {
@@ -119,7 +120,7 @@ describe('judge', () => {
   it('is over when the cache remembers so, and 0 are left', () => {
     const { verdicts, outcome } = judged(request('d', ['hour=v', 'day=v']), [CACHED, counted(1)]);
     expect(outcome).to.equal('over_limit');
-    expect(verdicts.map((v) => [v.outcome, v.over, v.remaining])).to.deep.equal([
+    expect(verdicts.map((v) => [v.outcome, v.binding?.over, v.remaining])).to.deep.equal([
       ['over_limit', true, 0],
       ['ok', false, 9],
     ]);
@@ -139,12 +140,14 @@ describe('judge: a shadow rule', () => {
   ]);
 
   it('tells ok and knows that it is over', () => {
-    expect(decide('shadow=11').verdicts[0]).to.include({ outcome: 'ok', over: true });
+    expect(decide('shadow=11').verdicts[0]?.outcome).to.equal('ok');
+    expect(decide('shadow=11').verdicts[0]?.binding?.over).to.equal(true);
     expect(decide('shadow=11').shadowed).to.equal(false);
   });
 
   it('tells ok when the cache remembers that it is over', () => {
-    expect(judged(request('d', ['shadow=v']), [CACHED]).verdicts[0]).to.include({ outcome: 'ok', over: true });
+    const [verdict] = judged(request('d', ['shadow=v']), [CACHED]).verdicts;
+    expect([verdict?.outcome, verdict?.binding?.over]).to.deep.equal(['ok', true]);
   });
 });
 

@@ -15,7 +15,7 @@ import { type Limiter, type LimiterOptions, limiter } from '../../src/limiter.ts
 import { memoryStore } from '../../src/store/memory.ts';
 import { gate } from '../grpc/gate.ts';
 import { rulesetOf } from '../rules/rules.ts';
-import { descriptor, request } from './asking.ts';
+import { descriptor, MATCHING, request } from './asking.ts';
 
 const NOW_US = 1_795_219_200_000_000;
 
@@ -25,6 +25,8 @@ descriptors:
   - { key: user, rate_limit: { unit: hour, requests_per_unit: 2 } }
   - { key: route, detailed_metric: true, rate_limit: { unit: hour, requests_per_unit: 5 } }
   - { key: free, rate_limit: { unlimited: true } }
+  - key: twice
+    rate_limits: [{ unit: hour, requests_per_unit: 5 }, { unit: day, requests_per_unit: 9, name: daily }]
 `);
 
 interface Told {
@@ -48,7 +50,7 @@ interface World {
   rules: Ruleset | null;
 }
 
-const OPTIONS: LimiterOptions = { keyPrefix: '', charge: 'always', shadowMode: false, quotaMode: false };
+const OPTIONS: LimiterOptions = { ...MATCHING, keyPrefix: '', charge: 'always', shadowMode: false, quotaMode: false };
 
 function world(store: Store = memoryStore(), options: Partial<LimiterOptions> = {}): World {
   const told: Told = { decided: [], storeFailed: [], refused: [] };
@@ -202,7 +204,7 @@ describe('limiter', () => {
     const after = it.limiter.decide(request('d', ['user=ann']));
     open.open();
     expect(await before).to.include({ ruleset: RULES, outcome: 'ok' });
-    expect((await before).verdicts[0]?.hit?.limit.requestsPerUnit).to.equal(2);
+    expect((await before).verdicts[0]?.binding?.hit.limit.requestsPerUnit).to.equal(2);
     expect(await after).to.include({ ruleset: it.rules, outcome: 'over_limit' });
   });
 
@@ -282,13 +284,18 @@ describe('limiter: when the store fails', () => {
   it('rejects with the StoreError itself, and tells the observer once of the hits and their metric keys', async () => {
     const gone = new StoreError('unavailable', 'gone');
     const it = world(failing(gone));
-    const asked = request('d', ['nothing=x', 'user=ann', 'route=a'], 3);
+    const asked = request('d', ['nothing=x', 'user=ann', 'route=a', 'twice=a'], 3);
     expect(await rejection(it.limiter.decide(asked))).to.equal(gone);
     expect(it.events()).to.equal(1);
     const [{ request: of, hits, error } = expect.fail('nothing was told')] = it.told.storeFailed;
     expect(of).to.equal(asked);
     expect(error).to.equal(gone);
-    expect(hits.map(({ hit, metric }) => `${metric} ${hit.cost}`)).to.deep.equal(['d.user 3', 'd.route_a 3']);
+    expect(hits.map(({ hit, metric }) => `${metric} ${hit.cost}`)).to.deep.equal([
+      'd.user 3',
+      'd.route_a 3',
+      'd.twice@hour 3',
+      'd.twice@daily 3',
+    ]);
   });
 
   it('hands a bug on and tells the observer nothing, as it is no failure of the store', async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Limited } from '../../src/core/decision.ts';
-import { match, matchesGlob } from '../../src/core/match.ts';
+import { matchesGlob } from '../../src/core/match.ts';
 import type { Descriptor } from '../../src/core/request.ts';
 import { rulesetOf } from '../rules/rules.ts';
 import { descriptor, matchesOf, request, told } from './asking.ts';
@@ -251,7 +251,7 @@ describe('match of overrides', () => {
   for (const unit of [0, 8, 99, -1]) {
     it(`throws on the unit ${unit}, which the limiter must not let through`, () => {
       const asked = request('shop', [descriptor('a', { limit: { requestsPerUnit: 1, unit } })]);
-      expect(() => match(SHOP.domains.get('shop'), asked)).to.throw(`unit ${unit}`);
+      expect(() => matchesOf(SHOP, asked)).to.throw(`unit ${unit}`);
     });
   }
 });

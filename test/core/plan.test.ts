@@ -10,7 +10,7 @@ import { descriptor, matchesOf, request } from './asking.ts';
 const SECOND_US = 1_000_000;
 
 function planOf(rules: Ruleset, asked: CheckRequest, nowUs: number, prefix = ''): readonly Hit[] {
-  return plan(asked, matchesOf(rules, asked), nowUs, prefix);
+  return plan(asked, matchesOf(rules, asked), nowUs, { keyPrefix: prefix, quotaMode: false });
 }
 
 /** One rule for every unit, with the unit as its key. */
@@ -120,6 +120,7 @@ descriptors:
   - { key: shadow, shadow_mode: true, rate_limit: { unit: hour, requests_per_unit: 10 } }
   - { key: free, rate_limit: { unlimited: true } }
   - { key: listed }
+  - { key: b, rate_limit: { unit: hour, requests_per_unit: 10 } }
   - { key: other, rate_limit: { unit: hour, requests_per_unit: 10, name: x, replaces: [{ name: y }] } }
   - { key: fallen, rate_limit: { unit: hour, requests_per_unit: 10, name: y } }
 `);
@@ -163,7 +164,7 @@ descriptors:
   });
 
   it('share the limit object of their rule, so that what is derived from it can be kept', () => {
-    const hits = planOf(rules, request('d', ['a=1', 'other=1']), 0);
+    const hits = planOf(rules, request('d', ['a=1', 'b=1']), 0);
     expect(hits[0]?.limit).to.equal(hits[1]?.limit);
   });
 });
@@ -193,7 +194,7 @@ descriptors:
         'd',
         asked.split(' ').map((key) => `${key}=v`),
       );
-      const hits = plan(its, matchesOf(rules, its), 1, '', quotaMode);
+      const hits = plan(its, matchesOf(rules, its), 1, { keyPrefix: '', quotaMode });
       expect(hits.map((hit) => hit.refuses).join(' ')).to.equal(refuses);
     });
   }

@@ -12,8 +12,8 @@ import { descriptor, matchesOf, request } from './asking.ts';
 const NOW_US = 1_795_219_202_000_001;
 
 const NAMES = { limit: 'RateLimit-Limit', remaining: 'RateLimit-Remaining', reset: 'RateLimit-Reset' };
-const HEADERS: ProjectionOptions = { headerNames: NAMES, dynamicMetadata: false };
-const METADATA: ProjectionOptions = { headerNames: null, dynamicMetadata: true };
+const HEADERS: ProjectionOptions = { headerNames: NAMES, retryAfterName: '', dynamicMetadata: false };
+const METADATA: ProjectionOptions = { headerNames: null, retryAfterName: '', dynamicMetadata: true };
 
 const RULES = rulesetOf(`
 domain: d
@@ -31,7 +31,7 @@ descriptors:
 
 function projected(asked: CheckRequest, used: readonly number[], options: ProjectionOptions, rules: Ruleset = RULES) {
   const matches = matchesOf(rules, asked);
-  const hits = plan(asked, matches, NOW_US, '');
+  const hits = plan(asked, matches, NOW_US, { keyPrefix: '', quotaMode: false });
   const modes = { shadowMode: false, quotaMode: false };
   return project(judge(asked, rules, matches, hits, used.map(counted), NOW_US, modes), options);
 }
@@ -69,8 +69,17 @@ describe('projection: headers', () => {
     expect(headers(['minute=v'], [3], METADATA)).to.deep.equal([]);
   });
 
-  it('round the time up: 1 us is 1 s, 1 s is 1 s, 1 s and 1 us is 2 s', () => {
-    expect([1, 1_000_000, 1_000_001].map(wholeSeconds)).to.deep.equal([1, 1, 2]);
+  it('tell a refused caller alone when to come back, by the name they are given', () => {
+    const retry = { headerNames: null, retryAfterName: 'Retry-After', dynamicMetadata: false };
+    expect(headers(['minute=v'], [11], retry)).to.deep.equal([{ key: 'Retry-After', value: '58' }]);
+    expect(headers(['minute=v'], [10], retry)).to.deep.equal([]);
+    expect(headers(['shadow=v'], [11], retry)).to.deep.equal([]);
+    const all = headers(['minute=v'], [11], { ...retry, headerNames: NAMES });
+    expect(all.map(({ key }) => key)).to.deep.equal([...Object.values(NAMES), 'Retry-After']);
+  });
+
+  it('round the time up: 1 us is 1 s, 1 s is 1 s, 1 s and 1 us is 2 s; 0 is 1 s', () => {
+    expect([1, 1_000_000, 1_000_001, 0].map(wholeSeconds)).to.deep.equal([1, 1, 2, 1]);
   });
 });
 

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { host } from '../../src/doctor/host.ts';
-import { within } from '../../src/doctor/within.ts';
 
 const WELL = {
   nodeVersion: '20.19.0',
@@ -26,10 +25,5 @@ describe('weir doctor and the host', () => {
 
   it('says nothing of a limit that is not told', () => {
     expect(host({ ...WELL, openFiles: null })).to.have.length(2);
-  });
-
-  it('gives a check that never ends up', async () => {
-    const error = await within(1, new Promise(() => {})).catch((late: unknown) => late);
-    expect(error).to.have.property('name', 'TooLate');
   });
 });

@@ -21,10 +21,10 @@ describe('rights that counting takes', () => {
   });
 
   it('are given by a line with a pattern of the prefix, in which stars stand for themselves', () => {
-    expect(aclLine({ username: undefined, prefix: '', db: 0, cluster: false })).to.match(
+    expect(aclLine({ username: undefined, prefix: '', db: 0, cluster: false }, { keys: true })).to.match(
       /^ACL SETUSER default ~\* \+evalsha \+eval /,
     );
-    expect(aclLine({ username: 'bob', prefix: 'a*[b]:', db: 0, cluster: false })).to.contain(
+    expect(aclLine({ username: 'bob', prefix: 'a*[b]:', db: 0, cluster: false }, { keys: true })).to.contain(
       String.raw`"~a\\*\\[b\\]:*"`,
     );
   });
@@ -56,7 +56,7 @@ describe('weir doctor and ACL users', () => {
     expect(code).to.equal(1);
     const { says, todo } = named('store.rights')[0]!;
     expect(says).to.match(/does not let the user bob run evalsha, expire, incrby$/);
-    expect(todo).to.match(/^tell Redis: ACL SETUSER bob ~\* \+evalsha /);
+    expect(todo).to.match(/^tell Redis: ACL SETUSER bob \+evalsha /);
     expect(text).to.not.contain('bobs-secret');
     expect(await redis.client.keys('*')).to.deep.equal([]);
   });
@@ -84,9 +84,29 @@ describe('weir doctor and ACL users', () => {
     expect(after.named('store.script')[0]!.mark).to.equal('ok');
   });
 
+  it('gives no further keys to a user who lacks a command only, so that Redis takes the line', async () => {
+    const flags = ['--cache-key-prefix', 'w:'];
+    const { named } = await as(['~*', '+@all', '-incrby'], flags);
+    await redis.client.call('ACL', ...named('store.rights')[0]!.todo.replace('tell Redis: ', '').split(' ').slice(1));
+    const bob = ['--redis-url', redis.url, '--redis-auth', 'bob:bobs-secret'];
+    expect((await diagnosis([...place.flags, ...bob, ...flags])).troubles).to.deep.equal([]);
+  });
+
   it('says which key a user may not use', async () => {
     const { named } = await as(['~other:*', '+@all']);
     expect(named('store.rights')[0]!.says).to.match(/does not let the user bob use a key such as edge_weir_doctor_/);
+  });
+
+  it('tells the line that mends it to a user who may not even select the database', async () => {
+    const flags = ['--redis-db', '1', '--cache-key-prefix', 'w:'];
+    const before = await as(['~w:*', '+@all', '-select'], flags);
+    expect([before.code, before.troubles]).to.deep.equal([1, ['fail store.noperm']]);
+    const { says, todo } = before.named('store.noperm')[0]!;
+    expect(says).to.match(/lets this user log in, but not select database 1$/);
+    expect(todo).to.match(/^tell Redis: ACL SETUSER bob ~w:\* \+evalsha .* \+select /);
+    await redis.client.call('ACL', ...todo.replace('tell Redis: ', '').split(' ').slice(1));
+    const bob = ['--redis-url', redis.url, '--redis-auth', 'bob:bobs-secret'];
+    expect((await diagnosis([...place.flags, ...bob, ...flags])).troubles).to.deep.equal([]);
   });
 
   it('tries keys of the domains that the rules name', async () => {

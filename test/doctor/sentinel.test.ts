@@ -1,37 +1,25 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect } from 'chai';
-import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
-import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
+import { type OneSentinel, oneSentinel } from '../support/redis-sentinel.ts';
 import { diagnosis, type Ground, ground } from './asking.ts';
 
 describe('weir doctor and Sentinel', () => {
   let place: Ground;
   let master: OwnRedis;
-  let sentinel: OwnProcess;
-  let directory: string;
-  let port: number;
+  let sentinel: OneSentinel;
 
   before(async function () {
     needsRedis(this);
     place = await ground();
     master = await ownRedis();
-    port = await freePort();
-    directory = await mkdtemp(join(tmpdir(), 'weir-sentinel-'));
-    const file = join(directory, 'sentinel.conf');
-    await writeFile(file, `port ${port}\nbind 127.0.0.1\nsentinel monitor m 127.0.0.1 ${master.port} 1\n`);
-    sentinel = await ownProcess({ name: 'sentinel', command: 'redis-server', args: [file, '--sentinel'] });
-    await eventually('the sentinel to monitor', () => sentinel.output().includes('+monitor master m'));
+    sentinel = await oneSentinel({ lines: [`sentinel monitor m 127.0.0.1 ${master.port} 1`] });
   });
 
   after(async () => {
     await sentinel?.stop();
     await master?.stop();
     await place?.remove();
-    await rm(directory, { recursive: true, force: true });
   });
 
   async function storeOf(url: string, type = 'sentinel') {
@@ -39,7 +27,7 @@ describe('weir doctor and Sentinel', () => {
   }
 
   it('finds nothing wrong, asks the sentinel for the master and looks at that', async () => {
-    const { code, troubles, named } = await storeOf(`m,127.0.0.1:${port}`);
+    const { code, troubles, named } = await storeOf(`m,${sentinel.url}`);
     expect([code, troubles]).to.deep.equal([0, []]);
     expect(named('store.sentinel')[0]!.says).to.match(new RegExp(`names 127.0.0.1:${master.port} as the master m$`));
     expect(named('store.script')[0]!.says).to.contain(`127.0.0.1:${master.port} runs`);
@@ -47,12 +35,12 @@ describe('weir doctor and Sentinel', () => {
   });
 
   it('warns of one sentinel that is away, as long as another is there', async () => {
-    const { code, troubles } = await storeOf(`m,127.0.0.1:${await freePort()},127.0.0.1:${port}`);
+    const { code, troubles } = await storeOf(`m,127.0.0.1:${await freePort()},${sentinel.url}`);
     expect([code, troubles]).to.deep.equal([0, ['warn store.refused']]);
   });
 
   it('fails for a name that the sentinel does not know', async () => {
-    expect((await storeOf(`other,127.0.0.1:${port}`)).troubles).to.deep.equal([
+    expect((await storeOf(`other,${sentinel.url}`)).troubles).to.deep.equal([
       'fail store.sentinel',
       'fail store.master',
     ]);
@@ -64,7 +52,7 @@ describe('weir doctor and Sentinel', () => {
   });
 
   it('fails when the sentinel is asked as if it kept counters', async () => {
-    const { code, troubles, named } = await storeOf(`127.0.0.1:${port}`, 'single');
+    const { code, troubles, named } = await storeOf(sentinel.url, 'single');
     expect([code, troubles]).to.deep.equal([1, ['fail store.kind']]);
     expect(named('store.kind')[0]!.todo).to.contain('REDIS_TYPE=sentinel');
   });

@@ -4,6 +4,7 @@ import { unreachable } from '../../src/doctor/redis/failure.ts';
 import { info } from '../../src/doctor/redis/info.ts';
 import { latency } from '../../src/doctor/redis/latency.ts';
 import { eviction, kind, persistence, role, version } from '../../src/doctor/redis/server.ts';
+import { MAIN } from '../../src/doctor/redis/set-by.ts';
 import { ProbeError } from '../../src/store/redis/probe.ts';
 import { redisTarget } from '../../src/store/redis/target.ts';
 
@@ -25,7 +26,8 @@ describe('what INFO says', () => {
   });
 
   it('gives away a Sentinel, and a node that is asked for the wrong kind', () => {
-    const name = (text: string, asked: 'single' | 'cluster') => kind('store', 'it', info(text), asked).map(marked);
+    const name = (text: string, asked: 'single' | 'cluster') =>
+      kind('store', 'it', info(text), asked, MAIN).map(marked);
     expect(name('redis_mode:standalone\ncluster_enabled:0', 'single')).to.deep.equal([]);
     expect(name('redis_mode:cluster\ncluster_enabled:1', 'cluster')).to.deep.equal([]);
     expect(name('redis_mode:sentinel', 'single')).to.deep.equal(['fail it is a Sentinel, which keeps no counters']);
@@ -36,11 +38,11 @@ describe('what INFO says', () => {
   });
 
   it('tells a master, a replica and one that loads apart', () => {
-    expect(marked(role('store', 'it', info('role:master\nconnected_slaves:1')))).to.equal(
+    expect(marked(role('store', 'it', info('role:master\nconnected_slaves:1'), ''))).to.equal(
       'ok it is a master with 1 replica',
     );
-    expect(role('store', 'it', info('role:slave\nmaster_host:h\nmaster_port:1')).mark).to.equal('fail');
-    expect(role('store', 'it', info('role:master\nloading:1')).says).to.match(/LOADING/);
+    expect(role('store', 'it', info('role:slave\nmaster_host:h\nmaster_port:1'), '').mark).to.equal('fail');
+    expect(role('store', 'it', info('role:master\nloading:1'), '').says).to.match(/LOADING/);
   });
 
   it('warns of memory that is 90 % full, and of a policy even without maxmemory', () => {
@@ -89,6 +91,14 @@ describe('a failed dial', () => {
       who: 'Redis',
       target: redisTarget({ url: 'rediss://h:1' }),
       tls: true,
+      by: {
+        address: 'REDIS_URL',
+        login: 'REDIS_AUTH',
+        database: 'REDIS_DB',
+        withTls: 'set REDIS_TLS=true',
+        withoutTls: 'set REDIS_TLS=false',
+      },
+      aclLine: '',
       connectTimeoutMs: 3_000,
       bare: { far: code === 'ETIMEDOUT' ? 'no answer' : 'open', greeting: '' },
     }).says;

@@ -77,6 +77,11 @@ describe('weir doctor and settings', () => {
       ['--redis-url=h:1', '--redis-tls-cacert=a'],
       /^warn REDIS_TLS_CACERT is .*TLS is false/,
     ],
+    [
+      'sentinels of the second Redis without any',
+      ['--redis-url=h:1', '--redis-persecond', '--redis-persecond-sentinel-auth=a'],
+      /^warn REDIS_PERSECOND_SENTINEL_AUTH is .*REDIS_PERSECOND_TYPE is not sentinel$/,
+    ],
     ['sentinels without any', ['--redis-url=h:1', '--redis-sentinel-auth=a'], /^warn .*REDIS_TYPE is not sentinel$/],
     ['an age of a cache that is off', ['--over-limit-cache-max-age=5s'], /no over-limit cache$/],
     ['a share that nobody takes', ['--local-fallback-share=3'], /STORE_FAILURE is not local$/],

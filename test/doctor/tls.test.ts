@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { type Certificates, certificates } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
-import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
+import { needsRedis, type OwnRedis, ownRedis, type ServerTls } from '../support/redis.ts';
+import { oneSentinel } from '../support/redis-sentinel.ts';
 import { diagnosis, type Ground, ground } from './asking.ts';
 
 describe('weir doctor and TLS', () => {
@@ -67,5 +69,51 @@ describe('weir doctor and TLS', () => {
     const { troubles, named } = await storeOf(`redis://127.0.0.1:${port}`);
     expect(troubles).to.deep.equal(['fail store.closed']);
     expect(named('store.closed')[0]!.todo).to.contain('rediss://');
+  });
+
+  describe('of sentinels and of a cluster', () => {
+    let tls: ServerTls;
+    let flags: readonly string[];
+
+    before(async () => {
+      const ca = authority.ca;
+      tls = { ca, ...(await authority.sign('IP:127.0.0.1')) };
+      const { cert, key } = await authority.sign('DNS:client');
+      const client = ['--redis-tls-client-cert', cert, '--redis-tls-client-key', key];
+      flags = [...place.flags, '--redis-tls', '--redis-tls-cacert', ca, ...client];
+    });
+
+    it('finds nothing wrong with a master that a sentinel names, both with a password', async () => {
+      const master = await ownRedis({ tls, password: 'of-redis', args: ['--requirepass', 'of-redis'] });
+      const lines = [`sentinel monitor m 127.0.0.1 ${master.port} 1`];
+      const sentinel = await oneSentinel({ tls, password: 'of-sentinel', lines });
+      const env = { REDIS_AUTH: 'of-redis', REDIS_SENTINEL_AUTH: 'of-sentinel' };
+      const found = await diagnosis([...flags, '--redis-type=sentinel', '--redis-url', `m,${sentinel.url}`], env);
+      await sentinel.stop();
+      await master.stop();
+      expect([found.code, found.troubles]).to.deep.equal([0, []]);
+    });
+
+    it('says of a sentinel that its certificate is for another name than the host in REDIS_URL', async () => {
+      const other = { ca: authority.ca, ...(await authority.sign('DNS:redis.test')) };
+      const sentinel = await oneSentinel({ tls: other, lines: ['sentinel monitor m 127.0.0.1 1 1'] });
+      const found = await diagnosis([...flags, '--redis-type=sentinel', '--redis-url', `m,${sentinel.url}`]);
+      await sentinel.stop();
+      expect(found.troubles).to.deep.equal(['fail store.tls']);
+      expect(found.named('store.tls')[0]!.says).to.equal(
+        `the sentinel of Redis at ${sentinel.url} has a certificate for another name than the host in REDIS_URL`,
+      );
+    });
+
+    it('finds nothing wrong with a node that names itself', async () => {
+      const node = await ownRedis({ tls, args: ['--cluster-enabled', 'yes', '--tls-cluster', 'yes'] });
+      await node.client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+      await eventually('the cluster to be ok', async () =>
+        String(await node.client.call('CLUSTER', 'INFO')).includes('cluster_state:ok'),
+      );
+      const found = await diagnosis([...flags, '--redis-type=cluster', '--redis-url', node.url]);
+      await node.stop();
+      expect([found.code, found.troubles]).to.deep.equal([0, []]);
+    });
   });
 });

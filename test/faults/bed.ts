@@ -49,7 +49,8 @@ export async function serving(redis: string, env: Readonly<Record<string, string
   const weir = await service({ rules: RULES, redis, env: { USE_PROMETHEUS: 'false', ...env } });
   const address = `127.0.0.1:${weir.grpcPort}`;
   const patient = rlsClient(address, { timeoutMs: 30_000 });
-  const hasty = rlsClient(address, { timeoutMs: 30 });
+  // Another spelling, and so a connection of its own: one with many hang-ups is closed by HTTP/2 of Node.
+  const hasty = rlsClient(`ipv4:${address}`, { timeoutMs: 30 });
   return {
     weir,
     patient,

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.ts';
+import { hindrance } from '../support/hindrance.ts';
 import { openLoop, percentile } from '../support/load.ts';
 import { needsRedis } from '../support/redis.ts';
 import { ask, type Bed, bed, billed, tally } from './bed.ts';
@@ -9,6 +10,7 @@ const SOAK = process.env.SOAK === '1';
 const RATE = SOAK ? 1_000 : 200;
 const SECONDS = SOAK ? 20 : 1.5;
 const COMMAND_TIMEOUT_MS = 100;
+const MOST_MS = COMMAND_TIMEOUT_MS + 20;
 /** What goes out before the breaker knows, and its probes; twice as much, for a slow machine. */
 const MOST_BILLED = 2 * RATE * (COMMAND_TIMEOUT_MS / 1_000) + 40;
 const MOST_HEAP_MB = 50;
@@ -16,9 +18,13 @@ const MOST_HEAP_MB = 50;
 describe('a Redis that stands still under load', function () {
   this.timeout(120_000);
   let made: Bed;
+  const opened: (() => unknown)[] = [];
   before(async function () {
     needsRedis(this);
     made = await bed();
+  });
+  afterEach(async () => {
+    for (const close of opened.splice(0)) await close();
   });
   after(() => made?.close());
 
@@ -26,10 +32,15 @@ describe('a Redis that stands still under load', function () {
     const { redis, patient, hasty, metric, weir } = made;
     let phase = 'before';
     const phases: string[] = [];
+    const begun: number[] = [];
+    const machine = hindrance(weir.process().pid);
+    opened.push(machine.stop);
     const loop = openLoop(RATE, (i) => {
       phases[i] = phase;
+      begun[i] = performance.now();
       return ask(i % 2 === 0 ? patient : hasty, 'phase', phase);
     });
+    opened.push(loop.finish);
     const heap = () => metric('nodejs_heap_size_used_bytes');
     let heapBefore = 0;
     await eventually('a warm service', async () => {
@@ -56,14 +67,21 @@ describe('a Redis that stands still under load', function () {
     redis.thaw();
     const thawedMs = performance.now();
     await eventually('an answer', async () => (await ask(patient, 'two', 'warm')) === 'OK');
-    const backMs = performance.now() - thawedMs;
+    const answeredMs = performance.now();
+    const backMs = answeredMs - thawedMs;
     const right: string[] = [];
     for (let i = 0; i < 3; i++) right.push(await ask(patient, 'two', 'fresh'));
 
     const ended = await loop.finish();
+    machine.stop();
     const during = ended.filter((_, i) => phases[i] === 'during');
     const outcomes = tally(during.map(({ outcome }) => outcome));
-    const took = during.filter((_, i) => i % 2 === 0).map(({ tookMs }) => tookMs);
+    const patiently = ended.flatMap(({ tookMs, outcome }, i) =>
+      i % 2 === 0 && phases[i] === 'during' ? [{ tookMs, outcome, begunMs: begun[i] as number }] : [],
+    );
+    const took = patiently.map(({ tookMs }) => tookMs);
+    const own = patiently.map(({ tookMs, begunMs }) => tookMs - machine.between(begunMs, begunMs + tookMs));
+    const slow = took.filter((tookMs) => tookMs > MOST_MS).length;
     const counted = await eventually('the counters to stand', async () => {
       const first = await billed(made, 'during');
       return (await metric('ratelimit_in_flight')) === 0 && first === (await billed(made, 'during')) && first;
@@ -73,7 +91,9 @@ describe('a Redis that stands still under load', function () {
 
     expect(right, 'decisions after the stall').to.deep.equal(['OK', 'OK', 'OVER_LIMIT']);
     expect(ended).to.have.lengthOf(phases.length);
-    expect(Object.keys(outcomes)).to.have.members(Object.keys(outcomes).filter((code) => /^(OK|4|8|14)$/.test(code)));
+    expect(Object.keys(tally(patiently.map(({ outcome }) => outcome)))).to.satisfy((codes: string[]) =>
+      codes.every((code) => /^(OK|8|14)$/.test(code)),
+    );
     expect(outcomes['14'], 'calls that were refused').to.be.above(during.length / 4);
     expect(unanswered, `billed of ${during.length} calls without an answer`).to.be.below(MOST_BILLED);
     expect(openings, 'openings of the breaker').to.be.above(0);
@@ -82,8 +102,9 @@ describe('a Redis that stands still under load', function () {
     expect(await metric('ratelimit_bugs_total')).to.equal(0);
     expect(weir.process().output()).to.not.match(/unhandled/i);
     if (SOAK) {
-      expect(percentile(took, 0.999), 'p99.9 of the calls of the stall').to.be.below(COMMAND_TIMEOUT_MS + 20);
-      expect(backMs, 'ms from SIGCONT to a decision').to.be.below(1_000);
+      // Beside a busy machine calls take longer, which is not our doing; what is, is bounded for every call.
+      expect(percentile(own, 1), 'ms of the longest call').to.be.below(MOST_MS);
+      expect(backMs - machine.between(thawedMs, answeredMs), 'ms from SIGCONT to a decision').to.be.below(1_000);
     }
     results(
       '1',
@@ -92,6 +113,10 @@ describe('a Redis that stands still under load', function () {
     results(
       '1',
       `every call ended: p50 ${ms(took, 0.5)}, p99 ${ms(took, 0.99)}, p99.9 ${ms(took, 0.999)}, the longest ${ms(took, 1)} (command timeout ${COMMAND_TIMEOUT_MS} ms)`,
+    );
+    results(
+      '1',
+      `less what the machine and the callers' process kept them waiting: p99.9 ${ms(own, 0.999)}, the longest ${ms(own, 1)}; ${slow} calls took more than ${MOST_MS} ms with it`,
     );
     results(
       '1',

@@ -1,11 +1,13 @@
 import { expect } from 'chai';
 import { ask, client, describeResponse, parseDescriptor } from '../../src/cli/client.ts';
+import { limit } from '../../src/core/limit.ts';
 import { type CheckRequest, RequestError } from '../../src/core/request.ts';
 import { rlsClient } from '../../src/grpc/client.ts';
 import { health } from '../../src/grpc/health.ts';
 import { type GrpcServer, grpcServer } from '../../src/grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from '../../src/grpc/should-rate-limit.ts';
-import { decision, limited, rule, verdict } from './decisions.ts';
+import { rule } from '../support/rule.ts';
+import { decision, limited, verdict } from './decisions.ts';
 
 describe('weir client', () => {
   const asked: CheckRequest[] = [];
@@ -13,8 +15,7 @@ describe('weir client', () => {
   let address: string;
 
   before(async () => {
-    const limit = { requestsPerUnit: 10, unit: 'minute' } as const;
-    const match = limited(limit, rule({ limit, name: 'ten' }));
+    const match = limited(limit({ requestsPerUnit: 10, unit: 'minute' }, { name: 'ten' }));
     const handler = shouldRateLimit({
       limiter: {
         decide: async (request) => {

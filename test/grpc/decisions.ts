@@ -1,50 +1,23 @@
-import type { Decision, Match, Outcome, Verdict } from '../../src/core/decision.ts';
-import type { CheckRequest } from '../../src/core/request.ts';
-import type { Limit, Rule } from '../../src/core/ruleset.ts';
-
 /** Decisions made by hand: only what an encoder or a transport reads is meant. */
-export function rule(part: Partial<Rule> = {}): Rule {
-  return {
-    key: 'k',
-    value: '',
-    text: 'k',
-    path: 'd.k',
-    limit: null,
-    unlimited: false,
-    name: '',
-    replaces: [],
-    shadowMode: false,
-    quotaMode: false,
-    detailedMetric: false,
-    valueToMetric: false,
-    shareThreshold: false,
-    metricVaries: false,
-    metadata: null,
-    onStoreFailure: null,
-    children: null,
-    at: { file: 'rules.yaml', line: 1, column: 1 },
-    ...part,
-  };
-}
+import type { Decision, LimitVerdict, Match, Outcome, Verdict } from '../../src/core/decision.ts';
+import type { Limit } from '../../src/core/limit.ts';
+import type { CheckRequest } from '../../src/core/request.ts';
+import type { Rule } from '../../src/core/ruleset.ts';
+import { rule } from '../support/rule.ts';
+import { counted, free, hit } from '../telemetry/decisions.ts';
 
 const DESCRIPTOR = { entries: [{ key: 'k', value: 'v' }], limit: null, hits: null, refund: false };
 
-export function limited(limit: Limit, by: Rule | null = rule({ limit })): Match {
-  return { kind: 'limited', limit, rule: by, counter: 'k_v_', metric: 'd.k' };
+/** With `by` null the limit came with the request. */
+export function limited(limit: Limit, by: Rule | null = rule('d.k', { limits: [limit] })): Match {
+  return { kind: 'limited', limits: [limit], rule: by, counter: 'k_v_', identity: null, metric: 'd.k' };
 }
 
 export function verdict(match: Match, part: Partial<Verdict> = {}): Verdict {
-  return {
-    descriptor: DESCRIPTOR,
-    match,
-    outcome: 'ok',
-    over: false,
-    hit: null,
-    reading: null,
-    remaining: 0,
-    resetAfterUs: 0,
-    ...part,
-  };
+  const limits = (match.kind === 'limited' ? match.limits : []).map((limit): LimitVerdict => {
+    return { hit: hit(1, { limit }), reading: counted(1), over: false, remaining: 0, resetAfterUs: 0 };
+  });
+  return { ...free(match), descriptor: DESCRIPTOR, limits, binding: limits[0] ?? null, ...part };
 }
 
 export function decision(outcome: Outcome, verdicts: readonly Verdict[], request?: CheckRequest): Decision {

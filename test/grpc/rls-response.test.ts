@@ -1,12 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Verdict } from '../../src/core/decision.ts';
+import { limit } from '../../src/core/limit.ts';
 import type { Json, JsonObject } from '../../src/core/ruleset.ts';
 import { UNIT_NUMBER, type Unit } from '../../src/core/unit.ts';
 import { serviceNamed } from '../../src/grpc/protos.ts';
 import { encodeResponse } from '../../src/grpc/rls.ts';
 import { MAX_STRUCT_DEPTH } from '../../src/grpc/struct.ts';
-import { decision, limited, rule, verdict } from './decisions.ts';
+import { rule } from '../support/rule.ts';
+import { decision, limited, verdict } from './decisions.ts';
 
 const { responseDeserialize, responseSerialize } = serviceNamed('envoy.service.ratelimit.v3.RateLimitService')
   .ShouldRateLimit!;
@@ -24,17 +26,17 @@ const uint32 = fc.oneof(fc.nat({ max: 0xffff_ffff }), fc.constantFrom(0, 127, 12
 /** A verdict and the status protobufjs should read of it. */
 const limitedPair = fc
   .record({ unit: fc.constantFrom(...UNITS), requestsPerUnit: uint32, name: text, remaining: uint32 })
-  .chain((limit) =>
+  .chain((numbers) =>
     fc.record({
-      limit: fc.constant(limit),
+      numbers: fc.constant(numbers),
       outcome: fc.constantFrom('ok' as const, 'over_limit' as const),
       resetAfterUs: fc.integer({ min: 1, max: 31_536_000_000_000 }),
       isOverride: fc.boolean(),
     }),
   )
-  .map(({ limit: { unit, requestsPerUnit, name, remaining }, outcome, resetAfterUs, isOverride }) => {
-    const limit = { unit, requestsPerUnit };
-    const match = limited(limit, isOverride ? null : rule({ limit, name }));
+  .map(({ numbers: { unit, requestsPerUnit, name, remaining }, outcome, resetAfterUs, isOverride }) => {
+    const numbers = { unit, requestsPerUnit };
+    const match = isOverride ? limited(limit(numbers), null) : limited(limit(numbers, { name }));
     return {
       verdict: verdict(match, { outcome, remaining, resetAfterUs }),
       status: {
@@ -87,7 +89,7 @@ describe('encodeResponse', () => {
   });
 
   it('writes the very bytes of protobufjs for an answer of one rule', () => {
-    const match = limited({ requestsPerUnit: 300, unit: 'week' }, rule({ name: 'weekly' }));
+    const match = limited(limit({ requestsPerUnit: 300, unit: 'week' }, { name: 'weekly' }));
     const one = verdict(match, { remaining: 299, resetAfterUs: 59_000_001 });
     const theirs = responseSerialize({
       overallCode: 'OK',
@@ -108,8 +110,16 @@ describe('encodeResponse', () => {
     expect([...encodeResponse(decision('over_limit', []), PLAIN)]).to.deep.equal([8, 2]);
   });
 
+  it('tells the name that is to be shown: k;w=300 for a limit on k of 5 minutes', () => {
+    const five = limit({ requestsPerUnit: 1, unit: 'minute', multiplier: 5 }, { shownName: 'k;w=300' });
+    const read = responseDeserialize(encodeResponse(decision('ok', [verdict(limited(five))]), PLAIN)) as {
+      statuses: { currentLimit: unknown }[];
+    };
+    expect(read.statuses[0]?.currentLimit).to.deep.equal({ requestsPerUnit: 1, unit: 'MINUTE', name: 'k;w=300' });
+  });
+
   it('rounds a reset 1 us away up to 1 second', () => {
-    const match = limited({ requestsPerUnit: 1, unit: 'second' });
+    const match = limited(limit({ requestsPerUnit: 1, unit: 'second' }));
     const read = responseDeserialize(encodeResponse(decision('ok', [verdict(match, { resetAfterUs: 1 })]), PLAIN)) as {
       statuses: { durationUntilReset: unknown }[];
     };

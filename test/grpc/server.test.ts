@@ -4,6 +4,7 @@ import { createConnection } from 'node:net';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import type { Decision } from '../../src/core/decision.ts';
+import { limit } from '../../src/core/limit.ts';
 import { CallerGoneError, NoRulesError, StoreError } from '../../src/core/ports.ts';
 import { type CheckRequest, RequestError } from '../../src/core/request.ts';
 import { type CallContext, RPC_CODE, type UnaryHandler } from '../../src/grpc/handler.ts';
@@ -86,7 +87,7 @@ describe('grpcServer', () => {
     bugs = [];
     unreadable = [];
     calls = [];
-    decide = async () => decision('over_limit', [verdict(limited({ requestsPerUnit: 5, unit: 'hour' }))]);
+    decide = async () => decision('over_limit', [verdict(limited(limit({ requestsPerUnit: 5, unit: 'hour' })))]);
   });
 
   afterEach(async () => {

@@ -1,18 +1,23 @@
 import { expect } from 'chai';
+import { limit } from '../../src/core/limit.ts';
 import type { Problem } from '../../src/core/ports.ts';
 import { admin } from '../../src/http/admin.ts';
 import { expositionHandler } from '../../src/http/exposition-handler.ts';
 import { type RulesHistory, rulesHistory } from '../../src/http/rules-history.ts';
 import { type HttpServer, httpServer } from '../../src/http/server.ts';
-import { loaded, rule, ruleset } from '../telemetry/decisions.ts';
+import { rule } from '../support/rule.ts';
+import { loaded, ruleset } from '../telemetry/decisions.ts';
 import { fetchFrom } from './client.ts';
 
 const PROBLEM: Problem = { file: 'a.yaml', line: 3, column: 5, message: 'bad', hint: 'good', source: 'x: y' };
 const RULES = [
-  rule('shop.a', { limit: { requestsPerUnit: 4, unit: 'week' }, shadowMode: true }),
-  rule('shop.free', { limit: null, unlimited: true, quotaMode: true }),
-  rule('shop.none', { limit: null }),
-  rule('shop.w_x*.c_d e', { limit: { requestsPerUnit: 0, unit: 'year' } }),
+  rule('shop.a', {
+    limits: [limit({ requestsPerUnit: 4, unit: 'week' }, { shadowMode: true })],
+    shadowMode: true,
+  }),
+  rule('shop.free', { limits: [], unlimited: true, quotaMode: true }),
+  rule('shop.none', { limits: [] }),
+  rule('shop.w_x*.c_d e', { limits: [limit({ requestsPerUnit: 0, unit: 'year' })] }),
 ];
 
 describe('admin port', () => {
@@ -63,6 +68,21 @@ describe('admin port', () => {
         'shop.a: unit=WEEK requests_per_unit=4, shadow_mode: true, quota_mode: false',
         'shop.free: unit=UNKNOWN requests_per_unit=0, shadow_mode: false, quota_mode: true',
         'shop.w_x*.c_d e: unit=YEAR requests_per_unit=0, shadow_mode: false, quota_mode: false',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('prints a line for each limit of a rule with several', async () => {
+    const limits = [
+      limit({ requestsPerUnit: 10, unit: 'second', algorithm: 'token_bucket', burst: 30 }, { series: '@second' }),
+      limit({ requestsPerUnit: 900, unit: 'day' }, { series: '@trial', shadowMode: true }),
+    ];
+    rules.rulesLoaded(loaded(ruleset(['shop'], [rule('shop.b', { limits, quotaMode: true })])));
+    expect((await get('/rlconfig')).text).to.equal(
+      [
+        'shop.b@second: unit=SECOND requests_per_unit=10, shadow_mode: false, quota_mode: true',
+        'shop.b@trial: unit=DAY requests_per_unit=900, shadow_mode: true, quota_mode: true',
         '',
       ].join('\n'),
     );
@@ -132,7 +152,8 @@ describe('admin port', () => {
       contentType: 'text/plain',
       metrics: () => new Promise((done) => setImmediate(() => done(`scrape ${++made}`))),
     });
-    const ask = () => handler({ method: 'GET', path: '/metrics', body: Buffer.alloc(0) });
+    const caller = { deadlineMs: null, cancelled: false };
+    const ask = () => handler({ method: 'GET', path: '/metrics', body: Buffer.alloc(0), caller });
     const replies = await Promise.all(Array.from({ length: 50 }, ask));
     expect(new Set(replies.map(({ body }) => body))).to.deep.equal(new Set(['scrape 1']));
     expect((await ask()).body).to.equal('scrape 2');

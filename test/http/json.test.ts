@@ -1,18 +1,21 @@
 import { expect } from 'chai';
 import type { Decision } from '../../src/core/decision.ts';
+import { limit } from '../../src/core/limit.ts';
 import { NoRulesError, StoreError } from '../../src/core/ports.ts';
 import { type Projection, project } from '../../src/core/projection.ts';
 import { type CheckRequest, RequestError } from '../../src/core/request.ts';
 import { jsonHandler } from '../../src/http/json.ts';
 import { type HttpServer, httpServer } from '../../src/http/server.ts';
 import type { Limiter } from '../../src/limiter.ts';
-import { charged, counted, decision, free, hit, rule, ruleset, UNKNOWN_DOMAIN } from '../telemetry/decisions.ts';
+import { rule } from '../support/rule.ts';
+import { charged, counted, decision, free, hit, ruleset, UNKNOWN_DOMAIN } from '../telemetry/decisions.ts';
 import { type Ask, fetchFrom, type Got } from './client.ts';
 
 const BOUNDS = { maxDescriptors: 10, maxEntries: 10, maxKeyBytes: 100, maxValueBytes: 100, maxNesting: 100 };
 const SET = ruleset(['shop']);
-const TWO = rule('shop.k', { name: 'two', limit: { requestsPerUnit: 2, unit: 'hour' } });
-const two = hit(1, { limit: TWO.limit! });
+const TWO_AN_HOUR = limit({ requestsPerUnit: 2, unit: 'hour' }, { name: 'two' });
+const TWO = rule('shop.k', { limits: [TWO_AN_HOUR] });
+const two = hit(1, { limit: TWO_AN_HOUR });
 const VALID = '{"domain":"shop","descriptors":[{"entries":[{"key":"k","value":"v"}]}]}';
 
 describe('/json', () => {
@@ -58,10 +61,8 @@ describe('/json', () => {
     const verdict = { ...charged(TWO, counted(1), two), remaining: 1, resetAfterUs: 31_000_001 };
     const spent = { ...verdict, remaining: 0 };
     const unlimited = { ...free({ kind: 'unlimited', rule: TWO }), remaining: 4_294_967_295 };
-    const banned = {
-      ...spent,
-      match: { ...verdict.match, rule: null, limit: { requestsPerUnit: 0, unit: 'day' } } as never,
-    };
+    const none = hit(1, { limit: limit({ requestsPerUnit: 0, unit: 'day' }) });
+    const banned = { ...charged('shop.k', counted(1), none), resetAfterUs: 31_000_001 };
     withVerdicts(verdict, spent, UNKNOWN_DOMAIN, unlimited, banned, free({ kind: 'replaced', rule: TWO }));
     const got = await ask();
     expect([got.status, got.headers['content-type']]).to.deep.equal([200, 'application/json']);
@@ -80,7 +81,7 @@ describe('/json', () => {
   });
 
   it('answers 429 when over', async () => {
-    const over = { ...charged(TWO, counted(3), two), outcome: 'over_limit', over: true, resetAfterUs: 1 } as const;
+    const over = { ...charged(TWO, counted(3), two), outcome: 'over_limit', resetAfterUs: 1 } as const;
     answer = () => decision('shop', SET, [over], { outcome: 'over_limit' });
     const got = await ask();
     expect(got.status).to.equal(429);
@@ -89,10 +90,11 @@ describe('/json', () => {
   });
 
   it('tells the headers and the metadata of the projection', async () => {
-    const binding = { ...charged(TWO, counted(1), two), remaining: 1, resetAfterUs: 5_000_000 };
-    answer = () => decision('shop', SET, [binding], { binding });
+    const verdict = charged(TWO, counted(1), two);
+    const binding = { ...verdict.binding!, remaining: 1, resetAfterUs: 5_000_000 };
+    answer = () => decision('shop', SET, [verdict], { binding });
     const headerNames = { limit: 'L', remaining: 'M', reset: '' };
-    projected = (of) => project(of, { headerNames, dynamicMetadata: true });
+    projected = (of) => project(of, { headerNames, retryAfterName: '', dynamicMetadata: true });
     const { responseHeadersToAdd, dynamicMetadata } = JSON.parse((await ask()).text);
     expect(responseHeadersToAdd).to.deep.equal([{ key: 'L', value: '2' }, { key: 'M', value: '1' }, { value: '5' }]);
     expect(dynamicMetadata).to.deep.equal({ domain: 'shop', descriptors: [] });

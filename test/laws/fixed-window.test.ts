@@ -154,7 +154,7 @@ describe('law of limits', function () {
     for (const n of costs) {
       const tally = { overLimit: 0, nearLimit: 0, withinLimit: 0, overLimitWithLocalCache: 0, shadowMode: 0 };
       const { verdicts } = await at(NOON_US, hits(n));
-      addToTally(tally, verdicts[0]!.reading!, n, most, 0.8, false);
+      addToTally(tally, verdicts[0]!.binding!.reading, n, most, 0.8, false);
       tallies.push(tally);
     }
     return tallies;

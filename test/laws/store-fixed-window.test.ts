@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { fatesOf, isOver, oversOf, usedAfter } from '../../src/core/algorithm/fixed-window.ts';
+import { stepOfUsed } from '../../src/core/algorithm/algorithm.ts';
+import { isOver, usedAfter } from '../../src/core/algorithm/fixed-window.ts';
 import type { Hit, Refuses } from '../../src/core/decision.ts';
 import { isDenied, tellsOver } from '../../src/core/denial.ts';
+import { fatesOf, oversOf } from '../../src/core/fate.ts';
 import { MAX_HITS } from '../../src/core/request.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { hit, NOW_US, used } from '../contract/hit.ts';
@@ -20,12 +22,15 @@ const cost = fc.oneof(
 );
 
 const refuses = fc.constantFrom<Refuses>('alone', 'together', 'never');
-const manyHits = fc.array(
-  fc
-    .record({ key: fc.constantFrom('a', 'b', 'c'), cost: fc.integer({ min: -3, max: 6 }), limit: fc.nat(8), refuses })
-    .map(({ key, ...options }) => hit(key, options)),
-  { minLength: 1, maxLength: 5 },
-);
+const oneHit = fc.record({
+  key: fc.constantFrom('a', 'b', 'c'),
+  cost: fc.integer({ min: -3, max: 6 }),
+  limit: fc.nat(8),
+  refuses,
+});
+const manyHits = fc
+  .array(oneHit, { minLength: 1, maxLength: 5 })
+  .map((all) => all.map(({ key, ...options }, of) => hit(key, { ...options, of })));
 const look = (key: string) => hit(key, { cost: 0 });
 
 describe('law of the fixed window', () => {
@@ -65,14 +70,16 @@ describe('law of the fixed window', () => {
     const one = fc.tuple(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 6 }), fc.nat(5), refuses);
     holds(
       fc.property(fc.array(one, { maxLength: 5 }), (all) => {
-        const hits = all.map(([, n, limit, how]) => hit('k', { cost: n, limit, refuses: how }));
+        const hits = all.map(([, n, limit, how], of) => hit('k', { cost: n, limit, refuses: how, of }));
         const before = all.map(([b]) => b);
         const over = all.map(([b, n, limit]) => b + n > limit);
         const quotas = all.flatMap(([, , , how], i) => (how === 'together' ? [over[i]] : []));
         const denied =
           all.some(([, , , how], i) => over[i] && how === 'alone') || (quotas.length > 0 && quotas.every(Boolean));
         const fates = denied ? over.map((o) => (o ? 'charged' : 'looked_at')) : null;
-        expect(fatesOf(hits, oversOf(hits, before, 'stop_when_over'), 'stop_when_over')).to.deep.equal(fates);
+        expect(fatesOf(hits, oversOf(hits, before, 'stop_when_over', stepOfUsed), 'stop_when_over')).to.deep.equal(
+          fates,
+        );
       }),
     );
   });

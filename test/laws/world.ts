@@ -3,11 +3,12 @@ import type { CheckRequest } from '../../src/core/request.ts';
 import type { Ruleset } from '../../src/core/ruleset.ts';
 import { type LimiterOptions, limiter } from '../../src/limiter.ts';
 import { memoryStore } from '../../src/store/memory.ts';
+import { MATCHING } from '../core/asking.ts';
 
 /** The start of a day, an hour and a minute. */
 export const NOON_US = 1_795_219_200_000_000;
 
-const OPTIONS: LimiterOptions = { keyPrefix: '', charge: 'always', shadowMode: false, quotaMode: false };
+const OPTIONS: LimiterOptions = { ...MATCHING, keyPrefix: '', charge: 'always', shadowMode: false, quotaMode: false };
 // Laws make a store for every run, and a table for a million keys is not made in no time.
 const KEYS = 1_000;
 
@@ -35,7 +36,7 @@ export function world(ruleset: Ruleset, options: Partial<LimiterOptions> = {}): 
   };
 }
 
-/** The counter behind each descriptor; null where nothing is counted. */
+/** The counter behind each descriptor's limit; null where nothing is counted. */
 export function usedOf({ verdicts }: Decision): readonly (number | null)[] {
-  return verdicts.map(({ reading }) => (reading?.kind === 'counted' ? reading.used : null));
+  return verdicts.map(({ binding }) => (binding?.reading.kind === 'counted' ? binding.reading.used : null));
 }

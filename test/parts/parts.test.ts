@@ -124,7 +124,7 @@ describe('parts', () => {
     await three.start();
     await three.stop();
     expect(seen.slice(-3)).to.deep.equal(['stop c', 'stop b', 'stop a']);
-    expect(failed).to.deep.equal(['b: did not stop within 5 ms']);
+    expect(failed).to.deep.equal(['b: took longer than 5 ms']);
   });
 
   it('tell why the start failed also when the stop that follows fails', async () => {

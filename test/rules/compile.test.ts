@@ -50,11 +50,10 @@ descriptors:
     expect(varies.map(({ path }) => path)).to.deep.equal(['shop.top_x.a_b*c', 'shop.top_x.a_b*c.leaf']);
   });
 
-  it('has no limit when unlimited, and keeps its name and what it replaces', () => {
+  it('has no limit when unlimited, and keeps what it replaces', () => {
     expect(rulesetOf(text).rules[4]).to.deep.include({
-      limit: null,
+      limits: [],
       unlimited: true,
-      name: 'free',
       replaces: ['x', 'y'],
     });
   });
@@ -74,7 +73,7 @@ descriptors:
   it('shares one object between equal limits', () => {
     const limit = 'rate_limit: {unit: hour, requests_per_unit: 3}';
     const { rules } = rulesetOf(`domain: d\ndescriptors:\n  - {key: a, ${limit}}\n  - {key: b, ${limit}}\n`);
-    expect(rules[0]!.limit).to.equal(rules[1]!.limit);
+    expect(rules[0]!.limits[0]).to.be.an('object').that.equals(rules[1]!.limits[0]);
   });
 
   it('makes an empty ruleset of no files', () => {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { limit } from '../../src/core/limit.ts';
 import { rulesetOf } from './rules.ts';
 
 const EXAMPLES = new URL('../../examples/', import.meta.url);
@@ -9,9 +10,8 @@ describe('example rules', () => {
     const names = readdirSync(EXAMPLES).filter((name) => name.endsWith('.yaml'));
     const files = Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, EXAMPLES), 'utf8')]));
     const ruleset = rulesetOf(files);
-    expect(ruleset.domains.get('basic')?.root.byKey.get('remote_address')?.any?.limit).to.deep.equal({
-      requestsPerUnit: 10,
-      unit: 'minute',
-    });
+    expect(ruleset.domains.get('basic')?.root.byKey.get('remote_address')?.any?.limits).to.deep.equal([
+      limit({ requestsPerUnit: 10, unit: 'minute' }),
+    ]);
   });
 });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { limit } from '../../src/core/limit.ts';
 import { MAX_YAML_DEPTH } from '../../src/rules/yaml-reader.ts';
 import { problemsOf, ruleOf, rulesetOf } from './rules.ts';
 
@@ -26,15 +27,14 @@ describe('values', () => {
   };
   for (const [text, count] of Object.entries(counts)) {
     it(`reads requests_per_unit: ${text} as ${count}`, () => {
-      expect(ruleOf(`{key: k, rate_limit: {unit: hour, requests_per_unit: ${text}}}`).limit).to.deep.equal({
-        requestsPerUnit: count,
-        unit: 'hour',
-      });
+      expect(ruleOf(`{key: k, rate_limit: {unit: hour, requests_per_unit: ${text}}}`).limits).to.deep.equal([
+        limit({ requestsPerUnit: count, unit: 'hour' }),
+      ]);
     });
   }
 
   it('takes units in any case', () => {
-    expect(ruleOf('{key: k, rate_limit: {unit: WeeK, requests_per_unit: 1}}').limit?.unit).to.equal('week');
+    expect(ruleOf('{key: k, rate_limit: {unit: WeeK, requests_per_unit: 1}}').limits[0]?.unit).to.equal('week');
   });
 
   it('takes yes and on for true, and only for booleans', () => {
@@ -93,7 +93,7 @@ descriptors:
   - {key: b, rate_limit: {<<: *shared, requests_per_unit: 19}}
   - {key: c, rate_limit: {requests_per_unit: 19, <<: *shared}}
 `);
-    expect(ruleset.rules.map(({ limit }) => limit?.requestsPerUnit)).to.deep.equal([17, 19, 17]);
+    expect(ruleset.rules.map(({ limits }) => limits[0]?.requestsPerUnit)).to.deep.equal([17, 19, 17]);
   });
 
   it('takes the later of two equal keys', () => {
@@ -102,7 +102,7 @@ descriptors:
 
   it('adds a second rate_limit to the first, as go-yaml does', () => {
     const rule = ruleOf('{key: a, rate_limit: {unit: hour, requests_per_unit: 5}, rate_limit: {requests_per_unit: 6}}');
-    expect(rule.limit).to.deep.equal({ requestsPerUnit: 6, unit: 'hour' });
+    expect(rule.limits).to.deep.equal([limit({ requestsPerUnit: 6, unit: 'hour' })]);
   });
 
   it('reads JSON', () => {
@@ -110,7 +110,7 @@ descriptors:
       domain: 'd',
       descriptors: [{ key: 'k', rate_limit: { unit: 'day', requests_per_unit: 3 } }],
     });
-    expect(rulesetOf(text).rules[0]!.limit).to.deep.equal({ requestsPerUnit: 3, unit: 'day' });
+    expect(rulesetOf(text).rules[0]!.limits).to.deep.equal([limit({ requestsPerUnit: 3, unit: 'day' })]);
   });
 
   it('counts columns behind a byte order mark from 1', () => {

@@ -65,8 +65,8 @@ describe('slices of a ruleset', function () {
     const { rules } = moved(
       rulesetOf(`domain: d\ndescriptors: [{key: a, ${limit}}, {key: b, ${limit}, metadata: {list: [{deep: 1}]}}]\n`),
     );
-    expect(rules[0]!.limit).to.equal(rules[1]!.limit);
+    expect(rules[0]!.limits[0]).to.be.an('object').that.equals(rules[1]!.limits[0]);
     const list = rules[1]!.metadata!.list as readonly object[];
-    expect([rules[0]!.limit, rules[1]!.metadata, list, list[0]].every(Object.isFrozen)).to.equal(true);
+    expect([rules[0]!.limits[0], rules[1]!.metadata, list, list[0]].every(Object.isFrozen)).to.equal(true);
   });
 });

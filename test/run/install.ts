@@ -42,6 +42,19 @@ export function envoyInstalled(): string {
   return `Envoy could not be installed: see what ${script} says above, or WITHOUT_ENVOY=1 to go without`;
 }
 
+/**
+ * Servers that the packages of the system don't have, for the tests that weir counts in them too. Where one can't be had,
+ * its tests are skipped and say so.
+ */
+export function installRedises(): void {
+  const script = 'test/support/install-redis.sh';
+  const missing = (): readonly string[] => ['redis-6.2', 'valkey'].filter((name) => !run([], 'sh', script, name));
+  const root = asRoot();
+  if (missing().length === 0 || root === null || !has('apt-get')) return;
+  aptInstall(root, 'python3', 'python3-venv');
+  missing();
+}
+
 function aptInstall(root: readonly string[], ...packages: readonly string[]): void {
   if (!listsAreFresh) listsAreFresh = run(root, 'apt-get', 'update', '-q');
   run(root, 'apt-get', 'install', '-qy', '--no-install-recommends', ...packages);

@@ -1,4 +1,4 @@
-import { BUBBLEWRAP, envoyInstalled, H2LOAD, installed, PROMETHEUS, REDIS } from './install.ts';
+import { BUBBLEWRAP, envoyInstalled, H2LOAD, installed, installRedises, PROMETHEUS, REDIS } from './install.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
 import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
@@ -47,6 +47,7 @@ const missing = [
   needsAny('WITHOUT_CONTAINER', ['container']) ? installed(BUBBLEWRAP) : '',
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
+if (needsAny('WITHOUT_REDIS', ['unit', 'soak'])) installRedises();
 for (const advice of missing) console.error(advice);
 
 const outcomes: Outcome[] = missing.map((trouble) => ({ ...nothing('prepare'), failed: 1, trouble }));

@@ -168,6 +168,18 @@ describe('settings: what is wrong', () => {
     ]);
   });
 
+  it('is a window of 100 ms beside a command timeout of 100 ms, and not one of 99 ms', () => {
+    for (const window of ['REDIS_PIPELINE_WINDOW', 'REDIS_PERSECOND_PIPELINE_WINDOW']) {
+      const refused = [`${window}: must be shorter than REDIS_COMMAND_TIMEOUT, of which it takes its part`];
+      expect(wrong([], { [window]: '100ms' })).to.deep.equal(refused);
+      // It is taken in whole milliseconds.
+      expect(wrong([], { [window]: '99001us' })).to.deep.equal(refused);
+      expect(wrong(['--redis-command-timeout=50ms'], { [window]: '50ms' })).to.deep.equal(refused);
+      expect(wrong([], { [window]: '99ms' })).to.deep.equal([]);
+      expect(wrong([], { [window]: '100ms', REDIS_COMMAND_TIMEOUT: '101ms' })).to.deep.equal([]);
+    }
+  });
+
   it('is the message of the error too', () => {
     expect(() => read(['--nope'], { PORT: 'x' })).to.throw(SettingsError, /--nope.*\n.*PORT/);
   });

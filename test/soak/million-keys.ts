@@ -1,7 +1,9 @@
 /** A process of its own that counts a million keys in a memory store, and prints its memory as JSON. */
+import { limit } from '../../src/core/limit.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 
 const KEYS = 1_000_000;
+const LIMIT = limit({ requestsPerUnit: 100, unit: 'hour' });
 const NOW_US = 1_795_248_000_000_000;
 const store = memoryStore({ maxKeys: KEYS });
 const before = process.memoryUsage.rss();
@@ -12,8 +14,10 @@ function take(value: number): void {
   void store.take(
     [
       {
+        of: 0,
         key,
-        limit: { requestsPerUnit: 100, unit: 'hour' },
+        previousKey: '',
+        limit: LIMIT,
         cost: 1,
         windowSeconds: 3_600,
         windowEndUs: NOW_US + 3_600_000_000,

@@ -4,7 +4,7 @@ import { tellsOver } from '../../src/core/denial.ts';
 import { type Charge, type Store, StoreError } from '../../src/core/ports.ts';
 import { acrossStores } from '../../src/store/across-stores.ts';
 import { type MemoryStore, memoryStore } from '../../src/store/memory.ts';
-import { hit, NOW_US, used } from '../contract/hit.ts';
+import { bucketHit, HOUR_US, hit, NOW_US, slidingHit, used } from '../contract/hit.ts';
 
 /** A memory store whose answers wait until they are let go, in the order of their calls. */
 interface HeldStore extends Store {
@@ -94,7 +94,10 @@ describe('across stores', () => {
   });
 
   it('holds quotas of two stores against each other', async () => {
-    const quotas = [hit('l', { limit: 0, refuses: 'together' }), hit('r', { limit: 1, refuses: 'together' })];
+    const quotas = [
+      hit('l', { limit: 0, refuses: 'together', of: 0 }),
+      hit('r', { limit: 1, refuses: 'together', of: 1 }),
+    ];
     expect(await take(quotas, 'only_if_admitted')).to.deep.equal(['over', '1']);
     expect(await take(quotas, 'only_if_admitted')).to.deep.equal(['over', 'over']);
     expect([await stands(left, 'l'), await stands(right, 'r')]).to.deep.equal([1, 1]);
@@ -194,5 +197,40 @@ describe('across stores', () => {
     const caller = { deadlineMs: 1, cancelled: false };
     await watched.take([hit('l'), hit('r')], 'always', NOW_US, caller).catch(() => null);
     expect(callers).to.deep.equal([caller, undefined]);
+  });
+
+  describe('with algorithms that take nothing for what they refuse', () => {
+    const start = NOW_US + HOUR_US;
+    const at = (key: string, options = {}) => slidingHit(key, { atUs: start, ...options });
+    /** Routed by what the identity begins with. */
+    const both = () => acrossStores({ route: ({ key }) => (key.includes('l') ? left : right) });
+
+    it('tells exactly when a hit would be admitted that nobody charged', async () => {
+      await left.memory.take([slidingHit('l', { cost: 10 })], 'always', NOW_US);
+      for (const charge of ['only_if_admitted', 'stop_when_over', 'always'] as const) {
+        const [reading] = await both().take([at('l'), hit('r', { limit: 9 })], charge, start);
+        expect(reading).to.include({ charged: false, over: true, used: 10, resetAfterUs: HOUR_US / 10 });
+      }
+      // Only `always` charges the sibling.
+      expect(await stands(right, 'r')).to.equal(1);
+    });
+
+    it('tells a sibling that fits as it stands: when its bucket is full', async () => {
+      await right.memory.take([bucketHit('r', { cost: 2 })], 'always', start);
+      const readings = await both().take([hit('l', { limit: 0 }), bucketHit('r')], 'only_if_admitted', start);
+      expect(readings[1]).to.include({ charged: false, over: false, used: 2, resetAfterUs: 2 * 31_536_000_000_000 });
+    });
+
+    it('gives back what goes over only beside its copy', async () => {
+      const one = at('l', { limit: 1 });
+      const readings = await both().take([one, one, hit('r')], 'only_if_admitted', start);
+      expect(readings.map((reading) => reading.kind === 'counted' && reading.charged)).to.deep.equal([
+        false,
+        false,
+        false,
+      ]);
+      expect(used(await left.memory.take([{ ...one, cost: 0 }], 'always', start))).to.deep.equal([0]);
+      expect(await stands(right, 'r')).to.equal(0);
+    });
   });
 });

@@ -16,6 +16,9 @@ const RULES = ['counting', 'sparing'].map((domain) => ({
   descriptors: [
     { key: 'small', rate_limit: { unit: WINDOW.unit, requests_per_unit: LIMIT } },
     { key: 'large', rate_limit: { unit: WINDOW.unit, requests_per_unit: 10 * LIMIT } },
+    { key: 'sliding', rate_limit: { unit: WINDOW.unit, requests_per_unit: LIMIT, algorithm: 'sliding_window' } },
+    { key: 'bucket', rate_limit: { unit: 'month', requests_per_unit: 1, algorithm: 'token_bucket', burst: LIMIT } },
+    { key: 'wide', rate_limit: { unit: WINDOW.unit, requests_per_unit: 10 * LIMIT } },
   ],
 }));
 
@@ -85,6 +88,17 @@ for (const [title, env, charged] of [
     it('admits exactly 1,000 of them where denied requests are not counted, and both counters stand at 1,000', async () => {
       expect(await admitted('sparing', BOTH)).to.equal(LIMIT);
       expect([await counter('sparing', 'small'), await counter('sparing', 'large')]).to.deep.equal([LIMIT, LIMIT]);
+    });
+
+    it('admits exactly 1,000 of them by a sliding window and by a bucket, beside a wide limit', async () => {
+      for (const [key, wide] of [
+        ['sliding', LIMIT],
+        ['bucket', 2 * LIMIT],
+      ] as const) {
+        expect(await admitted('sparing', [descriptor(key), descriptor('wide')])).to.equal(LIMIT);
+        expect(await counter('sparing', 'wide')).to.equal(wide);
+        expect(await admitted('counting', [descriptor(key), descriptor('wide')])).to.equal(LIMIT);
+      }
     });
 
     it('decides the siblings of 2^53 - 1 hits and more, and goes on', async () => {

@@ -4,6 +4,7 @@ import { CallerGoneError, type Charge, type Store, StoreError } from '../../src/
 import { BreakerOpenError } from '../../src/store/breaker.ts';
 import { type FailurePolicyOptions, type Fallback, failurePolicy } from '../../src/store/failure-policy.ts';
 import { memoryStore } from '../../src/store/memory.ts';
+import { PartlyCountedError } from '../../src/store/partly-counted.ts';
 import { hit, NOW_US, used } from '../contract/hit.ts';
 
 const DOWN = new StoreError('timeout', 'no answer');
@@ -125,6 +126,59 @@ describe('failure policy', () => {
     expect(answers(await made.take([hit('a')]))).to.deep.equal(['ok 9']);
     await made.take([hit('a', { cost: 5 }), of('deny', 'b', { shadow: true })], 'only_if_admitted');
     expect(answers(await made.take([hit('a')]))).to.deep.equal(['ok 3']);
+  });
+
+  describe('when a key that holds no counter is among them', () => {
+    const broken = new StoreError('counter', 'no counter');
+    const bad = (policy: FailurePolicy | null) => of(policy, 'bad');
+    /** Counts all but `bad`, as Redis does with hits that are charged in any case. */
+    async function taken(made: World, hits: readonly Hit[]): Promise<unknown> {
+      const counted = new Map<Hit, Reading>();
+      for (const it of hits) {
+        if (it.key !== 'bad') counted.set(it, (await made.inner.take([it], 'always', NOW_US))[0] as Reading);
+      }
+      made.error = new PartlyCountedError(broken, counted);
+      return made.take(hits).then(answers, (error: unknown) => error);
+    }
+
+    for (const [policy, told] of [
+      ['allow', 'ok 9'],
+      ['deny', 'over_limit'],
+      ['local', 'ok 9'],
+    ] as const) {
+      it(`answers it by its own word, ${policy}, and its siblings as they were counted`, async () => {
+        const made = world();
+        const hits = [hit('a'), bad(policy), of('local', 'b')];
+        expect(await taken(made, hits)).to.deep.equal(['counted 1', told, 'counted 1']);
+        expect(await taken(made, [of('deny', 'a'), bad(policy)])).to.include('counted 2');
+        expect(made.told.map(({ hits: count, cause }) => [count, cause.message])).to.deep.equal([
+          [1, 'no counter'],
+          [1, 'no counter'],
+        ]);
+      });
+    }
+
+    it('fails the request when its own word is error, whatever its siblings say', async () => {
+      const made = world({ policy: 'allow' });
+      expect(await taken(made, [hit('a'), bad('error')])).to.be.instanceOf(PartlyCountedError);
+      expect(made.told).to.deep.equal([]);
+    });
+
+    it('does not count its siblings locally as well', async () => {
+      const made = world({ policy: 'local' });
+      await taken(made, [hit('a'), bad(null)]);
+      made.error = DOWN;
+      expect(answers(await made.take([hit('a')]))).to.deep.equal(['ok 9']);
+    });
+
+    it('answers all by their words when none was counted', async () => {
+      const made = world({ policy: 'deny' });
+      made.error = broken;
+      expect(answers(await made.take([hit('a'), bad('allow')], 'only_if_admitted'))).to.deep.equal([
+        'over_limit',
+        'ok 9',
+      ]);
+    });
   });
 
   it('says why and how many: store_down, or breaker_open when nobody was asked', async () => {

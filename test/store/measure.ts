@@ -3,17 +3,20 @@
  * Times depend on the machine and on what else runs there; nothing is asserted.
  */
 import type { Hit } from '../../src/core/decision.ts';
+import { limit } from '../../src/core/limit.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { redisStore } from '../../src/store/redis/redis-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { cpuMs, ownRedis } from '../support/redis.ts';
 
 const NOW_US = 1_795_248_000_000_000;
-const LIMIT = { requestsPerUnit: 100, unit: 'hour' } as const;
+const LIMIT = limit({ requestsPerUnit: 100, unit: 'hour' });
 
 /** As `plan` makes it: the key is put together anew for each request. */
 function hit(value: number): Hit {
   return {
+    of: 0,
+    previousKey: '',
     key: `${'edge'}_${`remote_address_10.0.${value}_path_/api/v1_`}${1_795_248_000}`,
     limit: LIMIT,
     cost: 1,

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { Hit } from '../../src/core/decision.ts';
+import { limit } from '../../src/core/limit.ts';
 import { memoryStore } from '../../src/store/memory.ts';
-import { HOUR_US, hit, NOW_US, used } from '../contract/hit.ts';
+import { bucketHit, HOUR_US, hit, NOW_US, slidingHit, used } from '../contract/hit.ts';
 
 const SECOND_US = 1_000_000;
 
@@ -102,6 +104,73 @@ describe('memory store', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  /** A bucket of 10 that regains one hit a minute. */
+  function perMinute(key: string): Hit {
+    const algorithm = 'token_bucket';
+    return { ...bucketHit(key), limit: limit({ requestsPerUnit: 1, unit: 'minute', algorithm, burst: 10 }) };
+  }
+
+  it('forgets 100 buckets that are full again, and none a moment before', async () => {
+    const store = memoryStore({ maxKeys: 1_000 });
+    for (let i = 0; i < 100; i++) await store.take([perMinute(`b${i}`)], 'always', NOW_US + i * 10_000);
+    expect(store.size).to.equal(100);
+    await store.take([{ ...perMinute('b0'), cost: 0 }], 'always', NOW_US + 60 * SECOND_US - 1);
+    expect(store.size).to.equal(100);
+    // An eighth of the 10 minutes that the whole bucket takes, and a few calls that each give back some.
+    for (let i = 0; i < 4; i++) await store.take([hit('x')], 'always', NOW_US + (60 + 75 + 1) * SECOND_US);
+    expect(store.size).to.equal(1);
+  });
+
+  it('forgets a bucket whose limit was lowered to 0 as it would any other', async () => {
+    const store = memoryStore({ maxKeys: 10 });
+    await store.take([{ ...perMinute('b'), cost: 10 }], 'always', NOW_US);
+    const none = limit({ requestsPerUnit: 0, unit: 'minute', algorithm: 'token_bucket' });
+    const [reading] = await store.take([{ ...perMinute('b'), limit: none }], 'always', NOW_US);
+    expect(reading).to.include({ used: 0, charged: false, over: true });
+    await store.take([hit('x')], 'always', NOW_US + 20 * 60 * SECOND_US);
+    expect(store.size).to.equal(1);
+  });
+
+  for (const charge of ['always', 'stop_when_over', 'only_if_admitted'] as const) {
+    it(`admits when it promised to, after the rate was raised from 1 an hour to 60: ${charge}`, async () => {
+      const store = memoryStore({ maxKeys: 10 });
+      const per = (requestsPerUnit: number): readonly Hit[] => [
+        { ...perMinute('b'), limit: limit({ requestsPerUnit, unit: 'hour', algorithm: 'leaky_bucket' }) },
+        hit('f'),
+      ];
+      await store.take(per(1), charge, NOW_US);
+      const [refused] = await store.take(per(60), charge, NOW_US + 1);
+      expect(refused).to.include({ charged: false, over: true, resetAfterUs: 60 * SECOND_US });
+      const [early] = await store.take(per(60), charge, NOW_US + 60 * SECOND_US);
+      expect(early).to.include({ over: true, resetAfterUs: 1 });
+      const [later] = await store.take(per(60), charge, NOW_US + 60 * SECOND_US + 1);
+      expect(later).to.include({ charged: true, used: 1 });
+    });
+  }
+
+  it('keeps a bucket for as long as hits move it on', async () => {
+    const store = memoryStore();
+    for (let minute = 0; minute < 30; minute++) {
+      const [reading] = await store.take([perMinute('b')], 'always', NOW_US + minute * 50 * SECOND_US);
+      expect(reading).to.include({ kind: 'counted', charged: true });
+    }
+    const lastUs = NOW_US + 29 * 50 * SECOND_US;
+    const [reading] = await store.take([{ ...perMinute('b'), cost: 0 }], 'always', lastUs);
+    // 30 minutes were taken in 24 and a sixth.
+    expect(reading).to.include({ used: 6, resetAfterUs: (30 * 60 - 29 * 50) * SECOND_US });
+  });
+
+  it('keeps a sliding counter until the next window ends', async () => {
+    const store = memoryStore();
+    const at = (us: number) => slidingHit('s', { cost: 0, atUs: us });
+    await store.take([slidingHit('s', { cost: 8 })], 'always', NOW_US);
+    const late = NOW_US + 2 * HOUR_US - SECOND_US;
+    expect(used(await store.take([at(late)], 'always', late))).to.deep.equal([1]);
+    const over = NOW_US + 2 * HOUR_US;
+    expect(used(await store.take([at(over)], 'always', over))).to.deep.equal([0]);
+    expect(store.size).to.equal(0);
   });
 });
 

@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import type { Hit } from '../../src/core/decision.ts';
 import { tellsOver } from '../../src/core/denial.ts';
+import { limit } from '../../src/core/limit.ts';
 import type { Charge, Store } from '../../src/core/ports.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { type OverLimitCacheOptions, overLimitCache } from '../../src/store/over-limit-cache.ts';
-import { HOUR_US, hit, NOW_US, used } from '../contract/hit.ts';
+import { bucketHit, HOUR_US, hit, NOW_US, slidingHit, used } from '../contract/hit.ts';
 
 const CACHED = 'over_limit_cache';
 
@@ -201,7 +202,7 @@ describe('over-limit cache', () => {
 
     it('charges the quota that is not over beside one that is known to be', async () => {
       const { take } = setUp();
-      const quota = (key: string, limit: number) => hit(key, { limit, refuses: 'together' });
+      const quota = (key: string, limit: number) => hit(key, { limit, refuses: 'together', of: key === 'p' ? 0 : 1 });
       await take([quota('p', 0), quota('q', 3)], 'only_if_admitted');
       expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, 2]);
       expect(await take([quota('p', 0), quota('q', 3)], 'only_if_admitted')).to.deep.equal([CACHED, 3]);
@@ -239,5 +240,72 @@ describe('over-limit cache', () => {
     const outcome = await cache.take([hit('k', { cost: 99 })], 'always', NOW_US).catch((e: Error) => e.message);
     expect(outcome).to.equal('gone');
     expect(cache.stats.entryCount).to.equal(0);
+  });
+});
+
+describe('over-limit cache before algorithms that fall while time passes', () => {
+  /** 10 used in the hour before: from here on one more fits every 6 minutes. */
+  async function full(cost: number, limit = 10) {
+    const { cache, asked, take } = setUp();
+    await take([slidingHit('s', { cost: 10 })]);
+    const startUs = NOW_US + HOUR_US;
+    const one = (atUs: number, options = {}) => slidingHit('s', { cost, limit, atUs, ...options });
+    const readings = async (atUs: number, options = {}) => cache.take([one(atUs, options)], 'always', atUs);
+    const refused = (await readings(startUs))[0];
+    return { asked, startUs, readings, refused, take };
+  }
+
+  it('answers until the time that was promised, and not at it', async () => {
+    const { startUs, readings, refused } = await full(1);
+    expect(refused).to.include({ kind: 'counted', charged: false, over: true, resetAfterUs: HOUR_US / 10 });
+    const [known] = await readings(startUs + HOUR_US / 10 - 1);
+    expect(known).to.deep.equal({ kind: 'assumed', outcome: 'over_limit', because: CACHED, resetAfterUs: 1 });
+    expect((await readings(startUs + HOUR_US / 10))[0]).to.include({ used: 10, charged: true });
+  });
+
+  it('answers what costs more, and asks for what costs less', async () => {
+    const { asked, startUs, readings } = await full(3);
+    const before = asked.length;
+    expect((await readings(startUs + 1, { cost: 4 }))[0]?.kind).to.equal('assumed');
+    expect(asked.length).to.equal(before);
+    expect((await readings(startUs + 1, { cost: 2 }))[0]?.kind).to.equal('counted');
+    expect((await readings(startUs + 1, { cost: 0 }))[0]?.kind).to.equal('counted');
+  });
+
+  it('asks when the limit was raised, when a hit gave back, and for a bucket of another rate', async () => {
+    const { startUs, readings } = await full(1);
+    expect((await readings(startUs, { limit: 11 }))[0]).to.include({ used: 11, charged: true });
+    await readings(startUs);
+    await readings(startUs, { cost: -1 });
+    expect((await readings(startUs))[0]?.kind).to.equal('counted');
+
+    const { cache } = setUp();
+    const per = (requestsPerUnit: number): Hit => ({
+      ...bucketHit('b', { limit: 1 }),
+      limit: limit({ requestsPerUnit, unit: 'hour', algorithm: 'leaky_bucket' }),
+    });
+    await cache.take([per(1)], 'always', NOW_US);
+    await cache.take([per(1)], 'always', NOW_US);
+    expect((await cache.take([per(1)], 'always', NOW_US + 1))[0]?.kind).to.equal('assumed');
+    const [raised] = await cache.take([per(60)], 'always', NOW_US + 1);
+    expect(raised).to.include({ kind: 'counted', over: true, resetAfterUs: HOUR_US / 60 });
+    const promised = NOW_US + 1 + HOUR_US / 60;
+    expect((await cache.take([per(60)], 'always', promised))[0]).to.include({ charged: true, used: 1 });
+  });
+
+  it('does not remember a hit that goes over only beside its copy', async () => {
+    const { cache, take } = setUp();
+    const one = slidingHit('s', { limit: 1 });
+    await cache.take([one, one], 'only_if_admitted', NOW_US);
+    expect(await take([one])).to.deep.equal([1]);
+  });
+
+  it('does not remember the sibling of a known hit, as nobody was asked when it would fit', async () => {
+    const { asked, take } = setUp();
+    await take([hit('k', { cost: 11 }), bucketHit('b', { cost: 10 })]);
+    const siblings = [hit('k'), bucketHit('b')];
+    expect(await take(siblings, 'only_if_admitted')).to.deep.equal([CACHED, 10]);
+    expect(await take(siblings, 'only_if_admitted')).to.deep.equal([CACHED, 10]);
+    expect(asked.slice(2)).to.deep.equal(['{b}:0', '{b}:0']);
   });
 });

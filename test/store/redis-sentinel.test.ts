@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../src/store/redis/redis-store.ts';
 import { hit, NOW_US } from '../contract/hit.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/port.ts';
 import { needsRedis, type OwnRedis } from '../support/redis.ts';
 import { type OwnSentinel, ownSentinel } from '../support/redis-sentinel.ts';
 
@@ -82,6 +83,27 @@ describe('a Redis behind sentinels', function () {
     const before = await own.master();
     await before.kill();
     await countsAgain(before);
+  });
+
+  it('tells which sentinel does not answer, or does not know the master, and why', async () => {
+    const nobody = `127.0.0.1:${await freePort()}`;
+    const [, ...sentinels] = own.url.split(',');
+    for (const [options, because] of [
+      [{ url: `m,${nobody}` }, /ECONNREFUSED/],
+      [{ sentinelAuth: 'WRONG-password' }, /^WRONGPASS/],
+      [{ sentinelAuth: undefined }, /^NOAUTH/],
+      [{ url: ['other', ...sentinels].join() }, /does not know the master/],
+    ] as const) {
+      const told: { readonly cause: string; readonly server: string | null }[] = [];
+      const stranger = made({
+        ...options,
+        onDisconnected: (cause, { server }) => told.push({ cause: cause?.message ?? '', server }),
+      });
+      await stranger.start();
+      const { server } = await eventually(`${because}`, () => told.find(({ cause }) => because.test(cause)));
+      expect([nobody, ...sentinels]).to.include(server);
+      await stranger.stop();
+    }
   });
 
   it('tells neither password when both are refused', async () => {

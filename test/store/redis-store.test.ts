@@ -2,6 +2,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect } from 'chai';
 import type { Reading } from '../../src/core/decision.ts';
 import { StoreError } from '../../src/core/ports.ts';
+import { PartlyCountedError } from '../../src/store/partly-counted.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../src/store/redis/redis-store.ts';
 import { hit, NOW_US, used } from '../contract/hit.ts';
 import { eventually } from '../support/eventually.ts';
@@ -254,11 +255,17 @@ describe('redis store', function () {
             store.take([hit('ok'), hit('bad', { cost }), hit('after')], 'always', NOW_US),
             store.take([hit('other')], 'always', NOW_US),
           ]);
-          expect((bad as PromiseRejectedResult).reason).to.include({ name: 'StoreError', code: 'script' });
-          expect((bad as PromiseRejectedResult).reason.message).to.not.contain('bad');
+          const { reason } = bad as PromiseRejectedResult;
+          expect(reason).to.include({ name: 'StoreError', code: 'counter' });
+          expect(reason.message).to.not.contain('bad');
+          const told = [...(reason as PartlyCountedError).counted];
+          expect(told.map(([{ key }, reading]) => [key, ...used([reading])])).to.deep.equal([
+            ['ok', 1],
+            ['after', 1],
+          ]);
           expect(used((good as PromiseFulfilledResult<readonly Reading[]>).value)).to.deep.equal([1]);
           expect(await server.client.mget('ok', 'after', 'other')).to.deep.equal(['1', '1', '1']);
-          expect(store.stats.errors.script).to.equal(1);
+          expect(store.stats.errors).to.include({ counter: 1, script: 0 });
         });
       }
     }
@@ -271,11 +278,18 @@ describe('redis store', function () {
           store.take([hit('ok'), hit('bad'), hit('after')], charge, NOW_US),
           store.take([hit('other'), hit('another')], charge, NOW_US),
         ]);
-        expect((bad as PromiseRejectedResult).reason).to.include({ name: 'StoreError', code: 'script' });
+        expect((bad as PromiseRejectedResult).reason).to.include({ name: 'StoreError', code: 'counter' });
+        expect((bad as PromiseRejectedResult).reason).to.not.be.instanceOf(PartlyCountedError);
         expect(used((good as PromiseFulfilledResult<readonly Reading[]>).value)).to.deep.equal([1, 1]);
         expect(await server.client.mget('ok', 'after', 'other')).to.deep.equal([null, null, '1']);
       });
     }
+  });
+
+  it('is not taken for a Redis that does not count when its own key holds something else', async () => {
+    const store = await started(server.url);
+    await server.client.rpush('asked', 'x');
+    await store.countsNow('asked');
   });
 
   it('sends the bytes of a key as they came', async () => {
@@ -365,18 +379,37 @@ describe('redis store', function () {
   });
 
   describe('when Redis stands still', () => {
-    it('fails the calls that wait as timeout, the rest as busy or unavailable, and is right again afterwards', async () => {
+    it('fails the calls that wait as timeout, the rest as unavailable, not busy, and is right again afterwards', async () => {
       const own = await ownServer();
       const store = await started(own.url, { commandTimeoutMs: 50, maxBatchesInFlight: 4, stallTimeoutMs: 60_000 });
       await store.take([hit('a')], 'always', NOW_US);
       own.freeze();
       const codes: string[] = [];
       for (let i = 0; i < 6; i++) codes.push((await failure(store.take([hit(`k${i}`)], 'always', NOW_US))).code);
-      expect(codes).to.deep.equal(['timeout', 'timeout', 'timeout', 'timeout', 'busy', 'busy']);
+      expect(codes).to.deep.equal(['timeout', 'timeout', 'timeout', 'timeout', 'unavailable', 'unavailable']);
       expect(store.stats.inFlight).to.equal(4);
       own.thaw();
       await eventually('the late answers', () => store.stats.inFlight === 0);
       expect(used(await store.take([hit('a'), hit('k0')], 'always', NOW_US))).to.deep.equal([2, 2]);
+    });
+
+    it('ends a call that was collected for 900 ms of its 1000 before one that has 1700 alone', async () => {
+      const own = await ownServer();
+      const patience = { stallTimeoutMs: 60_000 };
+      const stores = [
+        await started(own.url, { ...patience, commandTimeoutMs: 1_700 }),
+        await started(own.url, { ...patience, commandTimeoutMs: 1_000, windowMs: 900 }),
+      ];
+      own.freeze();
+      const ended: number[] = [];
+      const codes = stores.map(async (store, i) => {
+        const { code } = await failure(store.take([hit('a')], 'always', NOW_US));
+        ended.push(i);
+        return code;
+      });
+      expect(await Promise.all(codes)).to.deep.equal(['timeout', 'timeout']);
+      expect(ended).to.deep.equal([1, 0]);
+      own.thaw();
     });
 
     it('gives up a connection that owes an answer for the stall time, and dials anew', async () => {

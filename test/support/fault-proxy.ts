@@ -64,6 +64,11 @@ export async function faultProxy(serverPort: number): Promise<FaultProxy> {
   });
 }
 
+/** Whole, and so many milliseconds later. */
+export function late(ms: number, then: Fault = (piece, { hand }) => hand(piece)): Fault {
+  return (piece, way) => void setTimeout(() => then(piece, way), ms);
+}
+
 /** A byte at a time, each in a turn of its own. */
 export function slowly(piece: Buffer, { hand }: Way): void {
   piece.forEach((_, i) => {

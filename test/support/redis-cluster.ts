@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { Cluster } from 'ioredis';
 import { eventually } from './eventually.ts';
-import { type OwnRedis, ownRedis } from './redis.ts';
+import { type OwnRedis, type OwnRedisOptions, ownRedis, tlsOfClient } from './redis.ts';
 
 /** 3 masters and 3 replicas of the tests. */
 export interface OwnCluster {
@@ -19,7 +19,8 @@ export interface OwnCluster {
 
 const NODES = 6;
 
-export async function ownCluster(): Promise<OwnCluster> {
+export async function ownCluster(wanted: Omit<OwnRedisOptions, 'args' | 'port'> = {}): Promise<OwnCluster> {
+  const { password, tls } = wanted;
   const args = [
     '--cluster-enabled',
     'yes',
@@ -27,13 +28,16 @@ export async function ownCluster(): Promise<OwnCluster> {
     'nodes.conf',
     '--cluster-node-timeout',
     '1000',
-  ].concat(
     // A replica that has never been in step is not elected.
-    ['--repl-diskless-sync-delay', '0'],
-  );
-  const nodes = await Promise.all(Array.from({ length: NODES }, () => ownRedis({ args })));
+    ...['--repl-diskless-sync-delay', '0'],
+    ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
+    ...(tls === undefined ? [] : ['--tls-cluster', 'yes']),
+  ];
+  const nodes = await Promise.all(Array.from({ length: NODES }, () => ownRedis({ ...wanted, args })));
   const addresses = nodes.map(({ url }) => url);
   const create = ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'];
+  if (password !== undefined) create.unshift('-a', password);
+  if (tls !== undefined) create.unshift('--tls', '--cacert', tls.ca, '--cert', tls.cert, '--key', tls.key);
   const made = spawnSync('redis-cli', create, { encoding: 'utf8', timeout: 20_000 });
   if (made.status !== 0) throw new Error(`redis-cli --cluster create: ${made.stdout}${made.stderr}`);
   const alive = (): OwnRedis[] => nodes.filter(({ client }) => client.status === 'ready');
@@ -51,7 +55,13 @@ export async function ownCluster(): Promise<OwnCluster> {
   await whole();
   const client = new Cluster(
     nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
-    { redisOptions: { disableClientInfo: true } },
+    {
+      redisOptions: {
+        disableClientInfo: true,
+        ...(tls === undefined ? {} : { tls: tlsOfClient(tls) }),
+        ...(password === undefined ? {} : { password }),
+      },
+    },
   );
   client.on('error', () => {});
   return {

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
 import { freePort } from './port.ts';
-import { type OwnProcess, ownProcess } from './process.ts';
-import { type OwnRedis, ownRedis } from './redis.ts';
+import { ownProcess } from './process.ts';
+import { type OwnRedis, ownRedis, type ServerTls, tlsArguments, tlsOfClient } from './redis.ts';
 
 /** 1 master, 2 replicas and 3 sentinels of the tests. */
 export interface OwnSentinel {
@@ -24,20 +24,24 @@ export interface OwnSentinelOptions {
   readonly password?: string;
   /** Of the sentinels. */
   readonly sentinelPassword?: string;
+  /** Of the servers, and of the sentinels, who must trust each other. */
+  readonly tls?: ServerTls;
+  readonly sentinelTls?: ServerTls;
   /** Sentinels close the connections of a master they demote. With this they don't, as other tools don't. */
   readonly keepsConnections?: boolean;
 }
 
 const NAME = 'm';
 const REPLICAS = 2;
+const SENTINELS = 3;
 
 export async function ownSentinel(wanted: OwnSentinelOptions = {}): Promise<OwnSentinel> {
-  const { password, sentinelPassword, keepsConnections = false } = wanted;
-  const directory = await mkdtemp(path.join(tmpdir(), 'weir-sentinel-'));
+  const { password, sentinelPassword, tls, sentinelTls, keepsConnections = false } = wanted;
   const login = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
   const options = {
     args: [...login, '--repl-diskless-sync-delay', '0'],
     ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls }),
   };
   const first = await ownRedis(options);
   const servers = [first];
@@ -50,63 +54,101 @@ export async function ownSentinel(wanted: OwnSentinelOptions = {}): Promise<OwnS
   await eventually('2 replicas', async () => {
     return String(await first.client.info('replication')).split('state=online').length - 1 === REPLICAS;
   });
-  const watchers: OwnProcess[] = [];
-  const ports: number[] = [];
-  for (let i = 0; i < 3; i++) {
-    const port = await freePort();
-    const file = path.join(directory, `${i}.conf`);
-    const lines = [
-      `port ${port}`,
-      'bind 127.0.0.1',
-      `dir ${directory}`,
-      `sentinel monitor ${NAME} 127.0.0.1 ${first.port} 2`,
-      `sentinel down-after-milliseconds ${NAME} 500`,
-      `sentinel failover-timeout ${NAME} 2000`,
-      // CLIENT KILL becomes a command that takes the same words and does nothing.
-      ...(keepsConnections ? [`sentinel rename-command ${NAME} CLIENT EXISTS`] : []),
-      ...(password === undefined ? [] : [`sentinel auth-pass ${NAME} ${password}`]),
-      ...(sentinelPassword === undefined
-        ? []
-        : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
-    ];
-    await writeFile(file, `${lines.join('\n')}\n`);
-    watchers.push(await ownProcess({ name: 'sentinel', command: 'redis-server', args: [file, '--sentinel'] }));
-    ports.push(port);
+  const lines = [
+    `sentinel monitor ${NAME} 127.0.0.1 ${first.port} 2`,
+    `sentinel down-after-milliseconds ${NAME} 500`,
+    `sentinel failover-timeout ${NAME} 2000`,
+    // CLIENT KILL becomes a command that takes the same words and does nothing.
+    ...(keepsConnections ? [`sentinel rename-command ${NAME} CLIENT EXISTS`] : []),
+    ...(password === undefined ? [] : [`sentinel auth-pass ${NAME} ${password}`]),
+    ...(sentinelPassword === undefined ? [] : [`sentinel sentinel-pass ${sentinelPassword}`]),
+  ];
+  const sentinels: OneSentinel[] = [];
+  for (let i = 0; i < SENTINELS; i++) {
+    sentinels.push(
+      await oneSentinel({
+        lines,
+        ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
+        ...(sentinelTls === undefined ? {} : { tls: sentinelTls }),
+      }),
+    );
   }
-  const clients = ports.map((port) => {
-    const client = new Redis({
-      port,
-      host: '127.0.0.1',
-      protocol: 2,
-      maxRetriesPerRequest: null,
-      enableReadyCheck: false,
-      disableClientInfo: true,
-      retryStrategy: () => 20,
-      ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
-    });
-    return client.on('error', () => {});
-  });
-  for (const client of clients) {
+  for (const { client } of sentinels) {
     await eventually('a sentinel that knows the others', async () => {
       const told = (await client.call('SENTINEL', 'MASTER', NAME)) as string[];
       const number = (name: string): number => Number(told[told.indexOf(name) + 1]);
-      return number('num-slaves') === REPLICAS && number('num-other-sentinels') === 2;
+      return number('num-slaves') === REPLICAS && number('num-other-sentinels') === SENTINELS - 1;
     });
   }
+  const { client } = sentinels[0]!;
   return {
-    url: [NAME, ...ports.map((port) => `127.0.0.1:${port}`)].join(),
+    url: [NAME, ...sentinels.map(({ url }) => url)].join(),
     servers,
     async master() {
-      const [, port] = (await clients[0]!.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME)) as [string, string];
+      const [, port] = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME)) as [string, string];
       return servers.find((server) => String(server.port) === port)!;
     },
     async failover() {
-      await clients[0]!.call('SENTINEL', 'FAILOVER', NAME);
+      await client.call('SENTINEL', 'FAILOVER', NAME);
     },
     async stop() {
-      for (const client of clients) client.disconnect();
-      await Promise.all(watchers.map((watcher) => watcher.stop()));
+      await Promise.all(sentinels.map((sentinel) => sentinel.stop()));
       await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+/** A sentinel alone. */
+export interface OneSentinel {
+  /** `127.0.0.1:port` */
+  readonly url: string;
+  /** For asking and telling. */
+  readonly client: Redis;
+  stop(): Promise<void>;
+}
+
+export interface OneSentinelOptions {
+  /** Of its configuration: `sentinel monitor m 127.0.0.1 6379 1`. */
+  readonly lines: readonly string[];
+  readonly password?: string;
+  readonly tls?: ServerTls;
+}
+
+export async function oneSentinel({ lines, password, tls }: OneSentinelOptions): Promise<OneSentinel> {
+  // It writes its configuration anew as it learns.
+  const directory = await mkdtemp(path.join(tmpdir(), 'weir-sentinel-'));
+  const port = await freePort();
+  const file = path.join(directory, 'sentinel.conf');
+  const own = [
+    ...(tls === undefined ? [`port ${port}`] : tlsArguments(port, tls).map((words) => words.join(' '))),
+    'bind 127.0.0.1',
+    `dir ${directory}`,
+    ...(password === undefined ? [] : [`requirepass ${password}`]),
+  ];
+  await writeFile(file, `${[...own, ...lines].join('\n')}\n`);
+  const child = await ownProcess({ name: 'sentinel', command: 'redis-server', args: [file, '--sentinel'] });
+  const client = new Redis({
+    port,
+    host: '127.0.0.1',
+    protocol: 2,
+    maxRetriesPerRequest: null,
+    enableReadyCheck: false,
+    disableClientInfo: true,
+    retryStrategy: () => 20,
+    ...(tls === undefined ? {} : { tls: tlsOfClient(tls) }),
+    ...(password === undefined ? {} : { password }),
+  });
+  client.on('error', () => {});
+  await eventually('the sentinel to answer', async () => {
+    if (!child.running()) throw new Error(child.output());
+    return client.status === 'ready';
+  });
+  return {
+    url: `127.0.0.1:${port}`,
+    client,
+    async stop() {
+      client.disconnect();
+      await child.stop();
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
 import { freePort } from './port.ts';
@@ -33,8 +35,37 @@ export interface OwnRedisOptions {
   readonly args?: readonly string[];
   /** Taken from `freePort` when absent. */
   readonly port?: number;
+  /** TLS and nothing else, to replicas and in a cluster too; callers must show a certificate. */
+  readonly tls?: ServerTls;
+  /** Default: the redis-server on the PATH. */
+  readonly program?: string;
   /** For the client above, when the server asks for it. */
   readonly password?: string;
+}
+
+/** Paths of PEM files: who is trusted, and who the server is, to whom its certificate must be good as a client's too. */
+export interface ServerTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** For a server or a sentinel that shall speak TLS on its port. */
+export function tlsArguments(port: number, { ca, cert, key }: ServerTls): readonly (readonly [string, string])[] {
+  return [
+    ['port', '0'],
+    ['tls-port', String(port)],
+    ['tls-ca-cert-file', ca],
+    ['tls-cert-file', cert],
+    ['tls-key-file', key],
+    ['tls-replication', 'yes'],
+  ];
+}
+
+/** For the test's own clients, which look at data and not at names. */
+export function tlsOfClient({ ca, cert, key }: ServerTls): ConnectionOptions {
+  const [caText, certText, keyText] = [ca, cert, key].map((file) => readFileSync(file));
+  return { ca: caText, cert: certText, key: keyText, checkServerIdentity: () => undefined };
 }
 
 /**
@@ -49,12 +80,13 @@ export function needsRedis(context: Mocha.Context): void {
 }
 
 export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis> {
-  const { args = [], port = await freePort(), password } = options;
+  const { args = [], port = await freePort(), program = 'redis-server', password, tls } = options;
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-redis-'));
   const socketPath = path.join(directory, 'redis.sock');
   const command = [
     ...['--port', String(port), '--bind', '127.0.0.1', '--unixsocket', socketPath],
     ...['--save', '', '--appendonly', 'no', '--dir', directory],
+    ...(tls === undefined ? [] : tlsArguments(port, tls).flatMap(([name, value]) => [`--${name}`, value])),
     ...args,
   ];
   const client = new Redis({
@@ -65,13 +97,14 @@ export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis>
     enableReadyCheck: false,
     disableClientInfo: true,
     retryStrategy: () => 20,
+    ...(tls === undefined ? {} : { tls: tlsOfClient(tls) }),
     ...(password === undefined ? {} : { password }),
   });
   client.on('error', () => {});
   let server: OwnProcess;
 
   async function start(): Promise<void> {
-    server = await ownProcess({ name: 'redis-server', command: 'redis-server', args: command });
+    server = await ownProcess({ name: 'redis-server', command: program, args: command });
     await eventually('redis-server to accept connections', () => {
       if (!server.running()) throw new Error(server.output());
       return server.output().includes('Ready to accept connections');

@@ -1,34 +1,10 @@
-import type { Decision, Hit, Match, Reading, Verdict } from '../../src/core/decision.ts';
+/** Decisions made by hand: what an observer sees, without rules files and stores. */
+import type { Decision, Hit, LimitVerdict, Match, Reading, Verdict } from '../../src/core/decision.ts';
+import { tellsOver } from '../../src/core/denial.ts';
 import type { LoadReport } from '../../src/core/ports.ts';
 import type { CheckRequest } from '../../src/core/request.ts';
-import type { Domain, Limit, Rule, Ruleset } from '../../src/core/ruleset.ts';
-
-/** Decisions made by hand: what an observer sees, without rules files and stores. */
-export const TEN_A_MINUTE: Limit = { requestsPerUnit: 10, unit: 'minute' };
-
-export function rule(path: string, part: Partial<Rule> = {}): Rule {
-  return {
-    key: 'k',
-    value: '',
-    text: 'k',
-    path,
-    limit: TEN_A_MINUTE,
-    unlimited: false,
-    name: '',
-    replaces: [],
-    shadowMode: false,
-    quotaMode: false,
-    detailedMetric: false,
-    valueToMetric: false,
-    shareThreshold: false,
-    metricVaries: false,
-    metadata: null,
-    onStoreFailure: null,
-    children: null,
-    at: { file: 'limits.yaml', line: 1, column: 1 },
-    ...part,
-  };
-}
+import type { Domain, Rule, Ruleset } from '../../src/core/ruleset.ts';
+import { TEN_A_MINUTE } from '../support/rule.ts';
 
 export function ruleset(domains: readonly string[], rules: readonly Rule[] = [], generation = 1): Ruleset {
   const root = { byKey: new Map(), starKeys: [] };
@@ -46,7 +22,9 @@ export function request(domain: string): CheckRequest {
 
 export function hit(cost = 1, part: Partial<Hit> = {}): Hit {
   return {
+    of: 0,
     key: 'secret-counter-key',
+    previousKey: '',
     limit: TEN_A_MINUTE,
     cost,
     windowSeconds: 60,
@@ -65,30 +43,35 @@ const DESCRIPTOR = { entries: [], limit: null, hits: null, refund: false };
 
 /** A limited verdict; `by` is the rule, or the metric key of an override. */
 export function charged(by: Rule | string, reading: Reading, its: Hit = hit()): Verdict {
+  return chargedAll(by, [[its, reading]]);
+}
+
+/** The same of several limits; the first one binds. */
+export function chargedAll(by: Rule | string, all: readonly (readonly [its: Hit, reading: Reading])[]): Verdict {
   const [from, metric] = typeof by === 'string' ? [null, by] : [by, by.path];
+  const limits = all.map(([its, reading]): LimitVerdict => {
+    return { hit: its, reading, over: tellsOver(reading, its), remaining: 0, resetAfterUs: 0 };
+  });
   return {
     descriptor: DESCRIPTOR,
-    match: { kind: 'limited', limit: its.limit, rule: from, counter: 'k_v_', metric },
+    match: {
+      kind: 'limited',
+      limits: all.map(([its]) => its.limit),
+      rule: from,
+      counter: 'k_v_',
+      identity: null,
+      metric,
+    },
     outcome: 'ok',
-    over: false,
-    hit: its,
-    reading,
+    limits,
+    binding: limits[0] ?? null,
     remaining: 0,
     resetAfterUs: 0,
   };
 }
 
 export function free(match: Match): Verdict {
-  return {
-    descriptor: DESCRIPTOR,
-    match,
-    outcome: 'ok',
-    over: false,
-    hit: null,
-    reading: null,
-    remaining: 0,
-    resetAfterUs: 0,
-  };
+  return { descriptor: DESCRIPTOR, match, outcome: 'ok', limits: [], binding: null, remaining: 0, resetAfterUs: 0 };
 }
 
 export const UNKNOWN_DOMAIN = free({ kind: 'none', because: 'unknown_domain' });

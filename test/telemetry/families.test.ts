@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { CallerGoneError } from '../../src/core/ports.ts';
 import { FAMILIES, METRIC_HEADING, metricRows } from '../../src/telemetry/families.ts';
 import { metrics } from '../../src/telemetry/metrics.ts';
-import { CACHED, charged, counted, decision, hit, loaded, rule, ruleset, UNKNOWN_DOMAIN } from './decisions.ts';
+import { rule } from '../support/rule.ts';
+import { CACHED, charged, counted, decision, hit, loaded, ruleset, UNKNOWN_DOMAIN } from './decisions.ts';
 
 describe('the table of metrics', () => {
   it('has a row per family, as wide as its heading', () => {

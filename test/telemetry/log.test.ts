@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import { NoRulesError, type Problem, StoreError } from '../../src/core/ports.ts';
 import { RequestError } from '../../src/core/request.ts';
 import { type Log, type LogOptions, log } from '../../src/telemetry/log.ts';
-import { hit, loaded, request, rule, ruleset } from './decisions.ts';
+import { rule } from '../support/rule.ts';
+import { hit, loaded, request, ruleset } from './decisions.ts';
 
 const PROBLEM: Problem = {
   file: 'limits.yaml',

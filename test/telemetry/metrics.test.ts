@@ -1,17 +1,19 @@
 import { expect } from 'chai';
 import type { Decision } from '../../src/core/decision.ts';
+import { limit } from '../../src/core/limit.ts';
 import { NoRulesError, StoreError } from '../../src/core/ports.ts';
 import { RequestError } from '../../src/core/request.ts';
 import { type Metrics, metrics } from '../../src/telemetry/metrics.ts';
+import { rule } from '../support/rule.ts';
 import {
   CACHED,
   charged,
+  chargedAll,
   counted,
   decision,
   hit,
   loaded,
   request,
-  rule,
   ruleset,
   UNKNOWN_DOMAIN,
 } from './decisions.ts';
@@ -103,6 +105,67 @@ describe('metrics of rules', () => {
       'ratelimit_service_should_rate_limit_error{err_type="redis_error"} 1',
       'ratelimit_decisions_total{domain="shop",code="error"} 1',
       'ratelimit_refunded_hits_total{domain="shop"} 2',
+    ]);
+  });
+
+  const minute = limit({ requestsPerUnit: 10, unit: 'minute' }, { series: '@minute' });
+  const hour = limit({ requestsPerUnit: 100, unit: 'hour' }, { series: '@hour' });
+  const TWICE = rule('shop.k', { limits: [minute, hour] });
+  const both = (used: number, cost = 1) =>
+    chargedAll(TWICE, [
+      [hit(cost, { limit: minute }), counted(used)],
+      [hit(cost, { limit: hour }), counted(used)],
+    ]);
+
+  it('has a series for each limit of a rule with several: 12 are over 10 a minute and within 100 an hour', async () => {
+    const m = meter();
+    decide(m, both(12, 4));
+    expect(await ruleSeries(m)).to.deep.equal([
+      'near_limit{domain="shop",key1="k@minute"} 2',
+      'over_limit{domain="shop",key1="k@minute"} 2',
+      'total_hits{domain="shop",key1="k@hour"} 4',
+      'total_hits{domain="shop",key1="k@minute"} 4',
+      'within_limit{domain="shop",key1="k@hour"} 4',
+    ]);
+  });
+
+  it('counts a bucket against what it holds, 30, and not against its rate of 10', async () => {
+    const bucket = limit({ requestsPerUnit: 10, unit: 'minute', algorithm: 'token_bucket', burst: 30 });
+    const m = meter();
+    decide(m, charged(rule('shop.k', { limits: [bucket] }), counted(20), hit(1, { limit: bucket })));
+    expect(await ruleSeries(m)).to.deep.equal([
+      'total_hits{domain="shop",key1="k"} 1',
+      'within_limit{domain="shop",key1="k"} 1',
+    ]);
+  });
+
+  it('tells what a request gave back once, however many limits it came back to', async () => {
+    const m = meter();
+    decide(m, both(0, -5), charged(K, counted(0), hit(-2)));
+    expect(await lines(m, /^ratelimit_refunded/)).to.deep.equal(['ratelimit_refunded_hits_total{domain="shop"} 7']);
+    const back = (of: number, by: number) => ({ hit: hit(-by, { of }), metric: 'shop.k' });
+    m.storeFailed(request('shop'), [back(0, 5), back(0, 5), back(1, 2)], new StoreError('timeout', 'late'));
+    expect(await lines(m, /^ratelimit_refunded/)).to.deep.equal(['ratelimit_refunded_hits_total{domain="shop"} 14']);
+  });
+
+  it('keeps the series of live limits beyond the bound of series, and those of limits that are gone within it', async () => {
+    const m = metrics({ nearLimitRatio: 0.8, process: false, maxSeriesPerDomain: 1 });
+    m.rulesLoaded(loaded(ruleset(['shop'], [TWICE])));
+    decide(m, both(1));
+    const once = rule('shop.k', { limits: [hour] });
+    m.rulesLoaded(loaded(ruleset(['shop'], [TWICE], 2)));
+    decide(m, charged('shop.made', counted(1)), charged('shop.up', counted(1)));
+    expect((await ruleSeries(m)).filter((line) => line.startsWith('total_hits'))).to.deep.equal([
+      'total_hits{domain="shop",key1="_other"} 1',
+      'total_hits{domain="shop",key1="k@hour"} 1',
+      'total_hits{domain="shop",key1="k@minute"} 1',
+      'total_hits{domain="shop",key1="made"} 1',
+    ]);
+    m.rulesLoaded(loaded(ruleset(['shop'], [once], 3)));
+    expect((await ruleSeries(m)).filter((line) => line.startsWith('total_hits'))).to.deep.equal([
+      'total_hits{domain="shop",key1="_other"} 1',
+      'total_hits{domain="shop",key1="k@hour"} 1',
+      'total_hits{domain="shop",key1="made"} 1',
     ]);
   });
 

@@ -1,18 +1,8 @@
 import { expect } from 'chai';
 import { StoreError } from '../../src/core/ports.ts';
 import { metrics } from '../../src/telemetry/metrics.ts';
-import {
-  CACHED,
-  charged,
-  counted,
-  decision,
-  hit,
-  loaded,
-  request,
-  rule,
-  ruleset,
-  UNKNOWN_DOMAIN,
-} from './decisions.ts';
+import { rule } from '../support/rule.ts';
+import { CACHED, charged, counted, decision, hit, loaded, request, ruleset, UNKNOWN_DOMAIN } from './decisions.ts';
 
 describe('stats', () => {
   it('have the names of the Go service, with what moved and all gauges', () => {

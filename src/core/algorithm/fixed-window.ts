@@ -1,6 +1,3 @@
-import type { Hit } from '../decision.ts';
-import { isDenied } from '../denial.ts';
-import type { Charge } from '../ports.ts';
 import { MAX_HITS } from '../request.ts';
 
 /**
@@ -22,37 +19,4 @@ export function usedAfter(used: number, cost: number): number {
 /** A counter is over its limit when it stands above it: the hit that reaches the limit is the last good one. */
 export function isOver(used: number, requestsPerUnit: number): boolean {
   return used > requestsPerUnit;
-}
-
-/** How the hits of one request hang together. */
-export type Together = Exclude<Charge, 'always'>;
-
-/** Which hits of a request would go over, whose counters stand at `before`. */
-export function oversOf(hits: readonly Hit[], before: readonly number[], charge: Together): readonly boolean[] {
-  return charge === 'stop_when_over' ? oversAlone(hits, before) : oversInTurn(hits, before);
-}
-
-/** What becomes of a hit of a refused request: charged all the same, or only looked at (but a refund is given back). */
-export type Fate = 'charged' | 'looked_at' | 'would_go_over';
-
-/** The fates of the hits of one request; null: it is not refused, all are charged. */
-export function fatesOf(hits: readonly Hit[], overs: readonly boolean[], charge: Together): readonly Fate[] | null {
-  if (!isDenied(hits, overs)) return null;
-  const whenOver = charge === 'stop_when_over' ? 'charged' : 'would_go_over';
-  return overs.map((over) => (over ? whenOver : 'looked_at'));
-}
-
-/** Each hit against the counter before the request, a repeated key too. */
-function oversAlone(hits: readonly Hit[], before: readonly number[]): readonly boolean[] {
-  return hits.map(({ cost, limit }, i) => isOver((before[i] as number) + cost, limit.requestsPerUnit));
-}
-
-/** Each hit as if those before it had been charged. */
-function oversInTurn(hits: readonly Hit[], before: readonly number[]): readonly boolean[] {
-  const counters = new Map<string, number>();
-  return hits.map(({ key, cost, limit }, i) => {
-    const after = usedAfter(counters.get(key) ?? (before[i] as number), cost);
-    counters.set(key, after);
-    return isOver(after, limit.requestsPerUnit);
-  });
 }

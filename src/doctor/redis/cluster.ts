@@ -1,8 +1,8 @@
 import type { RedisProbe } from '../../store/redis/probe.ts';
 import type { ClusterTarget, HostPort, SingleTarget } from '../../store/redis/target.ts';
 import { type Range, rangesOf } from '../../store/redis/topology.ts';
+import { within } from '../../within.ts';
 import { type Finding, fail, ok } from '../finding.ts';
-import { within } from '../within.ts';
 import { info } from './info.ts';
 import type { Place } from './place.ts';
 import { reach } from './reach.ts';
@@ -24,7 +24,7 @@ export async function cluster(place: Place, target: ClusterTarget): Promise<Know
   const dialled = await Promise.all(
     target.nodes.slice(0, MOST_NODES).map(async (address) => {
       const who = `the node of ${label} at ${text(address)}`;
-      return { who, address, ...(await reach(place, nodeTarget(target, address), who)) };
+      return { who, address, ...(await reach(place, nodeTarget(target, address), who, 'given')) };
     }),
   );
   const away = dialled.filter(({ probe }) => probe === null).map(({ finding }) => finding);
@@ -37,7 +37,7 @@ export async function cluster(place: Place, target: ClusterTarget): Promise<Know
     return await asked(room, who, probe, address, mild);
   } catch (error) {
     const says = `${who} does not say who the others are: ${(error as Error).message}`;
-    const todo = 'see redis-cli cluster info; if it is no cluster, set REDIS_TYPE=single';
+    const todo = `see redis-cli cluster info; if it is no cluster, set ${place.names.type}=single`;
     return { findings: [...away, fail(`${room}.cluster`, says, todo)], masters: [] };
   } finally {
     for (const it of dialled) it.probe?.close();

@@ -2,6 +2,7 @@ import type { ProbeError } from '../../store/redis/probe.ts';
 import type { RedisTarget } from '../../store/redis/target.ts';
 import { type Finding, fail } from '../finding.ts';
 import type { Bare } from './reach.ts';
+import type { SetBy } from './set-by.ts';
 
 /** What it takes to put a failed dial into words. */
 export interface Dialled {
@@ -11,6 +12,9 @@ export interface Dialled {
   readonly target: RedisTarget;
   /** TLS was tried. */
   readonly tls: boolean;
+  readonly by: SetBy;
+  /** What gives its user all rights that counting takes. */
+  readonly aclLine: string;
   readonly connectTimeoutMs: number;
   readonly bare: Bare;
 }
@@ -27,16 +31,17 @@ export function unreachable(error: ProbeError, dialled: Dialled): Finding {
 }
 
 /** By what Redis said. */
-function refused(text: string, { target }: Dialled): Words {
+function refused(text: string, dialled: Dialled): Words {
+  const { target, by } = dialled;
   const word = /^(\w*)/.exec(text)?.[1] ?? '';
   switch (word) {
     case 'NOAUTH':
-      return ['noauth', 'wants a password, and none is set', 'set REDIS_AUTH to password or user:password'];
+      return ['noauth', 'wants a password, and none is set', `write password or user:password into ${by.login}`];
     case 'WRONGPASS':
       return [
         'wrongpass',
         `refuses the ${target.username === undefined ? 'password' : `user ${target.username} with this password`}`,
-        'mend REDIS_AUTH (password, or user:password), which wins over REDIS_URL; ask ACL LIST whether the user is on',
+        `mend ${by.login} (password, or user:password); ask ACL LIST whether the user is on`,
       ];
     case 'DENIED':
       return [
@@ -45,14 +50,19 @@ function refused(text: string, { target }: Dialled): Words {
         'give Redis a password or a bind',
       ];
     case 'NOPERM':
-      return ['noperm', 'lets this user log in and do nothing more', 'write the ACL of the user anew'];
+      // All else that a login takes needs no right.
+      return [
+        'noperm',
+        `lets this user log in, but not select database ${target.db}`,
+        `tell Redis: ${dialled.aclLine}`,
+      ];
     default:
   }
   if (text.includes('max number of clients')) {
     return ['full', 'takes no further connection', 'raise its maxclients, or find who holds the connections'];
   }
   if (/DB index|invalid DB/i.test(text)) {
-    return ['db', `has no database ${target.db}`, 'mend the number after the / in REDIS_URL (a cluster has only 0)'];
+    return ['db', `has no database ${target.db}`, `mend ${by.database}; a Redis has 16 unless told otherwise`];
   }
   return ['refused-login', `answered the login with: ${masked(text, target)}`, 'see the log of Redis'];
 }
@@ -63,29 +73,35 @@ function masked(text: string, { password }: RedisTarget): string {
   return password ? head.replaceAll(password, '*****') : head;
 }
 
-const NETWORK: Readonly<Record<string, Words>> = {
-  ENOTFOUND: ['dns', 'has a host name that does not resolve', 'mend the host in REDIS_URL, or the DNS of this host'],
-  EAI_AGAIN: ['dns', 'cannot be looked up: the DNS of this host does not answer', 'mend the DNS of this host'],
-  ECONNREFUSED: ['refused', 'is not there: nobody listens', 'start Redis, or mend host and port in REDIS_URL'],
-  ENOENT: ['socket', 'is not there: there is no such socket', 'set REDIS_URL (host:port, or the path of the socket)'],
-  EACCES: ['socket', 'may not be opened by this user', 'let the user write to the socket: unixsocketperm of Redis'],
-  EHOSTUNREACH: ['route', 'cannot be reached: no route to the host', 'mend the address or the network'],
-  ENETUNREACH: ['route', 'cannot be reached: no route to the network', 'mend the address or the network'],
-};
+type ByCode = Readonly<Record<string, Words>>;
 
-const NO_TLS: Words = ['tls', 'speaks no TLS on this port', 'use redis:// and REDIS_TLS=false, or the TLS port'];
+function inNetwork({ address }: SetBy): ByCode {
+  const url = `mend ${address} (host:port, or the path of the socket)`;
+  return {
+    ENOTFOUND: ['dns', 'has a host name that does not resolve', `mend the host in ${address}, or the DNS of this host`],
+    EAI_AGAIN: NO_DNS,
+    ECONNREFUSED: ['refused', 'is not there: nobody listens', `start Redis, or mend host and port in ${address}`],
+    ENOENT: ['socket', 'is not there: there is no such socket', url],
+    EACCES: ['socket', 'may not be opened by this user', 'let the user write to the socket: unixsocketperm of Redis'],
+    EHOSTUNREACH: ['route', 'cannot be reached: no route to the host', 'mend the address or the network'],
+    ENETUNREACH: ['route', 'cannot be reached: no route to the network', 'mend the address or the network'],
+  };
+}
 
-const CERTIFICATES: Readonly<Record<string, Words>> = {
-  ERR_TLS_CERT_ALTNAME_INVALID: [
-    'tls',
-    'has a certificate for another name than the host in REDIS_URL',
-    'use a name that is in the certificate, or skip the check with REDIS_TLS_SKIP_HOSTNAME_VERIFICATION=true',
-  ],
-  CERT_HAS_EXPIRED: ['tls', 'has a certificate that has expired', 'renew it, or mend the clock of this host'],
-  CERT_NOT_YET_VALID: ['tls', 'has a certificate that is not valid yet', 'mend the clock of this host'],
-  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
-};
+const NO_DNS: Words = ['dns', 'cannot be looked up: the DNS of this host does not answer', 'mend the DNS of this host'];
+
+function inTls({ address, withoutTls }: SetBy): ByCode {
+  const skip = 'skip the check with REDIS_TLS_SKIP_HOSTNAME_VERIFICATION=true';
+  const says = `has a certificate for another name than the host in ${address}`;
+  const noTls: Words = ['tls', 'speaks no TLS on this port', `${withoutTls}, or use the TLS port`];
+  return {
+    ERR_TLS_CERT_ALTNAME_INVALID: ['tls', says, `use a name that is in the certificate, or ${skip}`],
+    CERT_HAS_EXPIRED: ['tls', 'has a certificate that has expired', 'renew it, or mend the clock of this host'],
+    CERT_NOT_YET_VALID: ['tls', 'has a certificate that is not valid yet', 'mend the clock of this host'],
+    ERR_SSL_WRONG_VERSION_NUMBER: noTls,
+    ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls,
+  };
+}
 
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)|CERT_UNTRUSTED/;
 const CLIENT_CERTIFICATE = 'set REDIS_TLS_CLIENT_CERT and REDIS_TLS_CLIENT_KEY, of an authority that Redis trusts';
@@ -94,7 +110,8 @@ const WANTS_CERTIFICATE = /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICAT
 /** By what the system, TLS or ioredis said. */
 function unheard(error: ProbeError, dialled: Dialled): Words {
   const { code, message } = error;
-  const known = NETWORK[code] ?? CERTIFICATES[code];
+  const { by } = dialled;
+  const known = { ...inNetwork(by), ...inTls(by) }[code];
   if (known !== undefined) return known;
   if (UNTRUSTED.test(code)) {
     return ['tls', 'has a certificate that this host does not trust', 'name its CA in REDIS_TLS_CACERT'];
@@ -106,11 +123,16 @@ function unheard(error: ProbeError, dialled: Dialled): Words {
     return ['tls', `fails at TLS: ${code}`, 'mend the REDIS_TLS settings'];
   if (code === 'ETIMEDOUT') return late(dialled);
   if (/^Socket timeout/.test(message)) {
-    const todo = 'see whether Redis is stopped or busy (redis-cli ping), or whether the port wants TLS (rediss://)';
-    return ['silent', 'takes the connection and says nothing', todo];
+    const todo = 'see whether Redis is stopped or busy (redis-cli ping)';
+    const says = 'takes the connection and says nothing';
+    return ['silent', says, dialled.tls ? todo : `${todo}; ${by.withTls} if the port wants TLS`];
   }
   if (/RESP type|Protocol error/.test(message)) {
-    return ['protocol', 'answers, but not as Redis does: another program listens there', 'mend the port in REDIS_URL'];
+    return [
+      'protocol',
+      'answers, but not as Redis does: another program listens there',
+      `mend the port in ${by.address}`,
+    ];
   }
   if (code === 'ECONNRESET' || code === 'EPIPE' || /connection (was|is) closed/i.test(message)) {
     // TLS 1.3 ends the handshake before the server has looked at what the client shows.
@@ -119,16 +141,20 @@ function unheard(error: ProbeError, dialled: Dialled): Words {
     return [
       'closed',
       'closes the connection without a word',
-      'use rediss:// if the port wants TLS; see the log of Redis',
+      `${by.withTls} if the port wants TLS; see the log of Redis`,
     ];
   }
   return ['unreachable', `cannot be reached: ${code || message.slice(0, 200)}`, 'see the log of Redis'];
 }
 
-function late({ tls, connectTimeoutMs, bare }: Dialled): Words {
-  if (bare.far === 'no name') return NETWORK.EAI_AGAIN!;
+function late({ tls, by, connectTimeoutMs, bare }: Dialled): Words {
+  if (bare.far === 'no name') return NO_DNS;
   if (bare.far === 'open' && tls)
-    return ['tls', 'takes the connection and does not finish the TLS handshake', NO_TLS[2]];
+    return [
+      'tls',
+      'takes the connection and does not finish the TLS handshake',
+      `${by.withoutTls}, or use the TLS port`,
+    ];
   const says = `does not take a connection within ${connectTimeoutMs} ms`;
   return ['timeout', says, 'look for a firewall, a security group or a wrong address in between'];
 }

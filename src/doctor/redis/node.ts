@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { ProbeError, type RedisProbe } from '../../store/redis/probe.ts';
 import type { RedisType, SingleTarget } from '../../store/redis/target.ts';
+import { TooLate, within } from '../../within.ts';
 import { type Finding, fail, warn } from '../finding.ts';
-import { TooLate, within } from '../within.ts';
 import { clockOffset } from './clock.ts';
 import { type Info, info } from './info.ts';
 import { latency } from './latency.ts';
@@ -10,12 +10,14 @@ import type { Place } from './place.ts';
 import { reach } from './reach.ts';
 import { type Ask, rights } from './rights.ts';
 import { eviction, kind, persistence, role, version } from './server.ts';
+import { type Hop, toMaster } from './set-by.ts';
 import { trial } from './trial.ts';
 
 /** One server that shall keep counters. */
 export interface Node {
   readonly place: Place;
   readonly target: SingleTarget;
+  readonly hop: Hop;
   /** `Redis at 127.0.0.1:6379` */
   readonly who: string;
   /** What the settings take it for. */
@@ -44,7 +46,7 @@ const MOST_DOMAINS = 20;
 /** Reaches it, asks what it is, and counts there. */
 export async function node(it: Node): Promise<readonly Finding[]> {
   const { place, who } = it;
-  const { probe, finding } = await reach(place, it.target, who);
+  const { probe, finding } = await reach(place, it.target, who, it.hop);
   if (probe === null) return [finding];
   const found: Finding[] = [finding];
   try {
@@ -98,10 +100,15 @@ async function questions(it: Connected): Promise<void> {
   await counting(it, facts);
 }
 
-function ofServer({ place: { room }, who, asked }: Connected, facts: Info): readonly Finding[] {
-  const ofKind = kind(room, who, facts, asked);
+function ofServer({ place: { room, names }, who, asked, hop }: Connected, facts: Info): readonly Finding[] {
+  const ofKind = kind(room, who, facts, asked, names);
   if (facts.redis_mode === 'sentinel') return ofKind;
-  return [version(room, who, facts), ...ofKind, role(room, who, facts), ...eviction(room, who, facts)];
+  return [
+    version(room, who, facts),
+    ...ofKind,
+    role(room, who, facts, toMaster(names, hop)),
+    ...eviction(room, who, facts),
+  ];
 }
 
 /** CONFIG GET answers name and value; null when it was refused. */
@@ -135,7 +142,7 @@ function unseen({ place: { room }, who, refused }: Connected): Finding {
 
 async function counting(it: Connected, facts: Info | null): Promise<void> {
   const { place, target, who, ask, add } = it;
-  const { room, prefix, options } = place;
+  const { room, prefix } = place;
   const own = randomUUID();
   const keys = (it.domains.length === 0 ? ['weir'] : it.domains.slice(0, MOST_DOMAINS)).map(
     (domain) => `${prefix}${domain}_weir_doctor_${own}_0`,
@@ -146,7 +153,7 @@ async function counting(it: Connected, facts: Info | null): Promise<void> {
   const hopeless = allowed.mark === 'fail' || facts?.role === 'slave' || facts?.loading === '1';
   if (hopeless || !it.counts) return;
   try {
-    add(await trial(room, who, options, keys));
+    add(await trial(place, who, keys, toMaster(place.names, it.hop)));
   } finally {
     await ask('del', keys[0]!).catch(() => {});
   }

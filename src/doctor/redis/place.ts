@@ -1,6 +1,7 @@
 import { redisPlaces, wantsRedis } from '../../counting.ts';
 import type { Settings } from '../../settings.ts';
 import type { RedisStoreOptions } from '../../store/redis/redis-store.ts';
+import { MAIN, type Names, PER_SECOND } from './set-by.ts';
 
 /** A Redis that the service would count in. */
 export interface Place {
@@ -8,6 +9,7 @@ export interface Place {
   readonly label: string;
   /** The room of the findings: `store`. */
   readonly room: string;
+  readonly names: Names;
   /** What counter keys begin with. */
   readonly prefix: string;
   /** As the service has them. */
@@ -15,13 +17,13 @@ export interface Place {
 }
 
 /** In the order of `redisPlaces`. */
-const NAMES = [
-  { label: 'Redis', room: 'store' },
-  { label: 'the Redis for limits per second', room: 'per-second' },
+const PLACES = [
+  { label: 'Redis', room: 'store', names: MAIN },
+  { label: 'the Redis for limits per second', room: 'per-second', names: PER_SECOND },
 ] as const;
 
 /** None when hits are counted in memory. */
 export function places(settings: Settings): readonly Place[] {
   if (!wantsRedis(settings)) return [];
-  return redisPlaces(settings).map((options, i) => ({ ...NAMES[i]!, prefix: settings.keyPrefix, options }));
+  return redisPlaces(settings).map((options, i) => ({ ...PLACES[i]!, prefix: settings.keyPrefix, options }));
 }

@@ -6,6 +6,8 @@ import { type Finding, fail, ok } from '../finding.ts';
 import { unreachable } from './failure.ts';
 import { ms } from './latency.ts';
 import type { Place } from './place.ts';
+import { aclLine } from './rights.ts';
+import { type Hop, setBy } from './set-by.ts';
 
 /** However patient the service is. */
 const MOST_DIAL_MS = 2_500;
@@ -19,7 +21,7 @@ export type Reached =
   | { readonly probe: null; readonly finding: Finding };
 
 /** Dials as the service does, once, and puts what goes wrong into words. */
-export async function reach(place: Place, target: SingleTarget, who: string): Promise<Reached> {
+export async function reach(place: Place, target: SingleTarget, who: string, hop: Hop): Promise<Reached> {
   const { room, options } = place;
   const connectTimeoutMs = Math.min(options.connectTimeoutMs ?? MOST_DIAL_MS, MOST_DIAL_MS);
   const dial: RedisClientOptions = { ...options, connectTimeoutMs, stallTimeoutMs: STALL_MS, random: Math.random };
@@ -34,10 +36,18 @@ export async function reach(place: Place, target: SingleTarget, who: string): Pr
     const says = `${who} answers: connected and logged in within ${ms(probe.tookMs)}`;
     return { probe, finding: ok(`${room}.reached`, says) };
   } catch (error) {
-    const tls = target.tls || options.tls === true;
-    const bare = await bareConnection(target.address);
-    const finding = unreachable(error as ProbeError, { room, who, target, tls, connectTimeoutMs, bare });
-    return { probe: null, finding };
+    const { username, db } = target;
+    const dialled = {
+      room,
+      who,
+      target,
+      tls: target.tls || options.tls === true,
+      by: setBy(place, hop, target),
+      aclLine: aclLine({ username, db, prefix: place.prefix, cluster: false }, { keys: true }),
+      connectTimeoutMs,
+      bare: await bareConnection(target.address),
+    };
+    return { probe: null, finding: unreachable(error as ProbeError, dialled) };
   }
 }
 

@@ -62,6 +62,7 @@ export async function rights(room: string, who: string, account: Account, key: s
   const needed = commandsNeeded(account);
   const lacking: string[] = [];
   let keyRefused = false;
+  let keyAllowed = false;
   await Promise.all(
     needed.map(async (command) => {
       const args = HARMLESS[command];
@@ -70,6 +71,7 @@ export async function rights(room: string, who: string, account: Account, key: s
       const refusal = await refusalOf(ask(name, ...sub, ...args(key)));
       if (/^NOPERM.*\bkeys?\b/.test(refusal)) keyRefused = true;
       else if (/^NOPERM/.test(refusal)) lacking.push(command);
+      else if (args(key).includes(key)) keyAllowed = true;
     }),
   );
   const user = account.username ?? 'default';
@@ -81,17 +83,19 @@ export async function rights(room: string, who: string, account: Account, key: s
     ...(keyRefused ? [`use a key such as ${key}`] : []),
   ];
   const says = `${who} does not let the user ${user} ${refused.join(', nor ')}`;
-  return fail(`${room}.rights`, says, `tell Redis: ${aclLine(account)}`);
+  return fail(`${room}.rights`, says, `tell Redis: ${aclLine(account, { keys: keyRefused || !keyAllowed })}`);
 }
 
-/** Adds to what the user may do, and leaves password and everything else as it is. */
-export function aclLine(account: Account): string {
+/**
+ * Adds to what the user may do, and leaves password and everything else as it is. Redis refuses a pattern of keys for a
+ * user who may use all keys, so `keys` says whether one is needed.
+ */
+export function aclLine(account: Account, { keys }: { readonly keys: boolean }): string {
   const { username = 'default', prefix } = account;
   const pattern = `~${prefix.replaceAll(/[*?[\]\\]/g, '\\$&')}*`;
   const quoted = /[\s"'\\]/.test(pattern) ? JSON.stringify(pattern) : pattern;
-  return `ACL SETUSER ${username} ${quoted} ${commandsNeeded(account)
-    .map((it) => `+${it}`)
-    .join(' ')}`;
+  const commands = commandsNeeded(account).map((it) => `+${it}`);
+  return ['ACL SETUSER', username, ...(keys ? [quoted] : []), ...commands].join(' ');
 }
 
 /** '' when Redis did it, or refused it for what it says and not for who asked. */

@@ -1,7 +1,7 @@
 import { ProbeError, type RedisProbe } from '../../store/redis/probe.ts';
 import type { HostPort, SentinelTarget, SingleTarget } from '../../store/redis/target.ts';
+import { within } from '../../within.ts';
 import { type Finding, fail, ok, warn } from '../finding.ts';
-import { within } from '../within.ts';
 import type { Place } from './place.ts';
 import { reach } from './reach.ts';
 
@@ -9,6 +9,13 @@ import { reach } from './reach.ts';
 export interface Named {
   readonly findings: readonly Finding[];
   /** null when nobody knows a master. */
+  readonly master: HostPort | null;
+}
+
+interface Answer {
+  readonly finding: Finding;
+  /** Whether it was there to be asked. */
+  readonly there: boolean;
   readonly master: HostPort | null;
 }
 
@@ -22,14 +29,14 @@ export async function sentinels(place: Place, target: SentinelTarget): Promise<N
   );
   const findings = answers.map(({ finding }) => finding);
   const masters = [...new Map(answers.flatMap(({ master }) => (master === null ? [] : [[text(master), master]])))];
-  const { room, label } = place;
+  const { room, label, names } = place;
   const master = masters[0]?.[1] ?? null;
+  // What nobody could be asked, nobody has denied.
+  if (master === null && !answers.some(({ there }) => there)) return { findings, master };
   if (master === null) {
     const says = `no sentinel of ${label} names a master ${target.master}`;
-    return {
-      findings: [...findings, fail(`${room}.master`, says, 'mend REDIS_URL: the name, then the sentinels')],
-      master,
-    };
+    const todo = `mend ${names.url}: the name, then the sentinels`;
+    return { findings: [...findings, fail(`${room}.master`, says, todo)], master };
   }
   // One that is away is what the others are there for.
   const mild = findings.map((finding) => (finding.mark === 'fail' ? { ...finding, mark: 'warn' as const } : finding));
@@ -39,12 +46,8 @@ export async function sentinels(place: Place, target: SentinelTarget): Promise<N
   return { findings: [...mild, warn(`${room}.master`, says, todo)], master };
 }
 
-async function one(
-  place: Place,
-  target: SentinelTarget,
-  address: HostPort,
-): Promise<{ finding: Finding; master: HostPort | null }> {
-  const { room, label } = place;
+async function one(place: Place, target: SentinelTarget, address: HostPort): Promise<Answer> {
+  const { room, label, names } = place;
   const who = `the sentinel of ${label} at ${text(address)}`;
   const single: SingleTarget = {
     ...target.sentinel,
@@ -54,21 +57,22 @@ async function one(
     db: 0,
     tls: target.tls,
   };
-  const { probe, finding } = await reach(place, single, who);
-  if (probe === null) return { finding, master: null };
+  const { probe, finding } = await reach(place, single, who, 'sentinel');
+  if (probe === null) return { finding, there: false, master: null };
   try {
     const master = await masterOf(probe, target.master);
     const told = `${room}.sentinel`;
-    if (master !== null)
-      return { finding: ok(told, `${who} names ${text(master)} as the master ${target.master}`), master };
+    if (master !== null) {
+      const says = `${who} names ${text(master)} as the master ${target.master}`;
+      return { finding: ok(told, says), there: true, master };
+    }
     const says = `${who} knows no master ${target.master}`;
-    return { finding: fail(told, says, 'mend the name at the beginning of REDIS_URL'), master };
+    const todo = `mend the name at the beginning of ${names.url}`;
+    return { finding: fail(told, says, todo), there: true, master };
   } catch (error) {
     const says = `${who} does not say who the master is: ${(error as Error).message}`;
-    return {
-      finding: fail(`${room}.sentinel`, says, 'see whether it is a Sentinel: redis-cli -p PORT info sentinel'),
-      master: null,
-    };
+    const todo = 'see whether it is a Sentinel: redis-cli -p PORT info sentinel';
+    return { finding: fail(`${room}.sentinel`, says, todo), there: true, master: null };
   } finally {
     probe.close();
   }

@@ -1,6 +1,7 @@
 import type { RedisType } from '../../store/redis/target.ts';
 import { type Finding, fail, ok, warn } from '../finding.ts';
 import type { Info } from './info.ts';
+import type { Names } from './set-by.ts';
 
 const LEAST_VERSION = [6, 2] as const;
 
@@ -19,32 +20,39 @@ function isNewEnough(told = ''): boolean {
 }
 
 /** Whether it is the kind of server that the settings take it for. */
-export function kind(room: string, who: string, found: Info, asked: RedisType): readonly Finding[] {
+export function kind(
+  room: string,
+  who: string,
+  found: Info,
+  asked: RedisType,
+  { type, url }: Names,
+): readonly Finding[] {
   const name = `${room}.kind`;
   if (found.redis_mode === 'sentinel') {
-    const todo = 'set REDIS_TYPE=sentinel and REDIS_URL=<master name>,host:port,host:port';
+    const todo = `set ${type}=sentinel and ${url}=<master name>,host:port,host:port`;
     return [fail(name, `${who} is a Sentinel, which keeps no counters`, todo)];
   }
   const isCluster = found.cluster_enabled === '1' || found.redis_mode === 'cluster';
   if (isCluster && asked !== 'cluster') {
     const says = `${who} is a node of a Redis Cluster, asked as if it were alone: it answers MOVED and CROSSSLOT`;
-    return [fail(name, says, 'set REDIS_TYPE=cluster and REDIS_URL=host:port,host:port')];
+    return [fail(name, says, `set ${type}=cluster and ${url}=host:port,host:port`)];
   }
   if (!isCluster && asked === 'cluster') {
-    return [fail(name, `${who} is no node of a Redis Cluster`, 'set REDIS_TYPE=single, or name nodes of the cluster')];
+    const todo = `set ${type}=single, or name nodes of the cluster in ${url}`;
+    return [fail(name, `${who} is no node of a Redis Cluster`, todo)];
   }
   return [];
 }
 
-/** Whether it takes writes. */
-export function role(room: string, who: string, found: Info): Finding {
+/** Whether it takes writes. `toMaster` is what to do when it is a replica. */
+export function role(room: string, who: string, found: Info, toMaster: string): Finding {
   const name = `${room}.role`;
   if (found.loading === '1') {
     return fail(name, `${who} is loading its data and answers LOADING`, 'wait until it is done');
   }
   if (found.role === 'slave' || found.role === 'replica') {
     const says = `${who} is a replica of ${found.master_host}:${found.master_port}: writes will fail with READONLY`;
-    return fail(name, says, 'put the address of the master into REDIS_URL, or use REDIS_TYPE=sentinel');
+    return fail(name, says, toMaster);
   }
   const replicas = Number(found.connected_slaves ?? 0);
   return ok(name, `${who} is a master with ${replicas} replica${replicas === 1 ? '' : 's'}`);

@@ -1,6 +1,10 @@
+import { bucketOfHit, countsRefused, windowOfHit } from '../../core/algorithm/algorithm.ts';
+import { elapsedTicks } from '../../core/algorithm/sliding-window.ts';
 import type { Hit, Reading, Refuses } from '../../core/decision.ts';
-import { uncharged } from '../../core/denial.ts';
+import { type Fate, readingOf } from '../../core/fate.ts';
+import { isBucket } from '../../core/limit.ts';
 import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
+import type { Micros } from '../../core/request.ts';
 import { refusedByRedis } from './failure.ts';
 import { keyBytes } from './key-bytes.ts';
 
@@ -10,6 +14,7 @@ type Argument = string | Buffer;
 interface Waiting {
   readonly hits: readonly Hit[];
   readonly charge: Charge;
+  readonly nowUs: Micros;
   readonly caller: Caller | undefined;
   readonly resolve: (readings: readonly Reading[]) => void;
   readonly reject: (error: StoreError | CallerGoneError) => void;
@@ -41,10 +46,10 @@ export class Batch {
     return this.#settled;
   }
 
-  add(hits: readonly Hit[], charge: Charge, caller?: Caller): Promise<readonly Reading[]> {
+  add(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]> {
     this.#hits += hits.length;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ hits, charge, caller, resolve, reject });
+      this.#waiting.push({ hits, charge, nowUs, caller, resolve, reject });
     });
   }
 
@@ -63,12 +68,15 @@ export class Batch {
     this.#waiting = stay;
   }
 
-  /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/fixed-window.lua wants them. */
+  /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/batch.lua wants them. */
   arguments(options: BatchOptions): Argument[] {
-    const args: Argument[] = new Array(1 + 3 * this.#hits);
-    args[0] = String(this.#hits);
+    const before = this.#keysBefore();
+    const keys = this.#hits + before.length;
+    const args: Argument[] = new Array(2 + keys + 2 * this.#hits);
+    args[0] = String(keys);
     let key = 1;
-    let argument = 1 + this.#hits;
+    let argument = 1 + keys;
+    args[argument++] = String(this.#hits);
     for (const { hits } of this.#waiting) {
       for (const hit of hits) {
         args[key++] = keyBytes(hit.key);
@@ -76,9 +84,42 @@ export class Batch {
         args[argument++] = String(lifeSeconds(hit, options));
       }
     }
+    for (const each of before) args[key++] = keyBytes(each);
     this.#pushGroups(args);
+    this.#pushNumbers(args, keys);
     args.push(this.#name);
     return args;
+  }
+
+  /** Of the windows before, of hits on sliding windows. */
+  #keysBefore(): readonly string[] {
+    const keys: string[] = [];
+    for (const { hits } of this.#waiting) {
+      for (const { previousKey } of hits) if (previousKey !== '') keys.push(previousKey);
+    }
+    return keys;
+  }
+
+  /** Of hits on anything but fixed windows; where a life would stand stands where they begin. */
+  #pushNumbers(args: Argument[], keys: number): void {
+    let at = keys + 3;
+    let before = this.#hits;
+    for (const { hits, nowUs } of this.#waiting) {
+      for (const hit of hits) {
+        if (!countsRefused(hit)) {
+          const life = args[at] as string;
+          args[at] = String(keys - args.length);
+          if (isBucket(hit.limit.algorithm)) {
+            const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
+            args.push('b', String(intervalUs), String(intervalParts), String(burst));
+          } else {
+            const ticks = elapsedTicks(windowOfHit(hit), nowUs);
+            args.push('s', life, String(hit.limit.requestsPerUnit), String(ticks), String(++before));
+          }
+        }
+        at += 2;
+      }
+    }
   }
 
   #pushGroups(args: Argument[]): void {
@@ -87,7 +128,11 @@ export class Batch {
       // Where a refused hit is charged, one without siblings is charged in any case.
       if (charge === 'only_if_admitted' || (charge === 'stop_when_over' && hits.length > 1)) {
         args.push(String(first), String(hits.length), charge === 'only_if_admitted' ? '1' : '0');
-        for (const hit of hits) args.push(String(hit.limit.requestsPerUnit), REFUSES[hit.refuses]);
+        let quota = -1;
+        for (const { limit, refuses, of } of hits) {
+          args.push(String(limit.capacity), refuses === 'together' && of === quota ? SAME_QUOTA : REFUSES[refuses]);
+          if (refuses === 'together') quota = of;
+        }
       }
       first += hits.length;
     }
@@ -105,12 +150,12 @@ export class Batch {
   answer(reply: readonly unknown[]): readonly StoreError[] {
     const failures: StoreError[] = [];
     let at = 0;
-    for (const { hits, resolve, reject } of this.#settle()) {
+    for (const { hits, nowUs, resolve, reject } of this.#settle()) {
       const readings: Reading[] = [];
       let failure: string | null = null;
       for (let i = 0; i < hits.length; i++) {
         const told: unknown = reply[at++];
-        const reading = readingOf(told, hits[i] as Hit);
+        const reading = heard(told, hits[i] as Hit, nowUs);
         if (reading === null) failure ??= String(told);
         else readings.push(reading);
       }
@@ -141,20 +186,32 @@ function hasGone(caller: Caller | undefined, nowMs: number): boolean {
   return caller !== undefined && (caller.cancelled || (caller.deadlineMs !== null && caller.deadlineMs <= nowMs));
 }
 
-/** As lua/fixed-window.lua writes it. */
+/** As lua/batch.lua has it. */
 const REFUSES: Readonly<Record<Refuses, string>> = { never: '0', alone: '1', together: '2' };
+const SAME_QUOTA = '3';
 
-/** Text is a very large counter, or one that was only looked at, or an error: then null. */
-function readingOf(told: unknown, hit: Hit): Reading | null {
-  if (typeof told === 'number') return { kind: 'counted', used: told, charged: true, by: 'redis' };
-  const text = String(told);
-  const looked = text.startsWith('=') || text.startsWith('>');
-  const used = looked ? Number(text.slice(1)) : Number(told ?? Number.NaN);
-  if (Number.isNaN(used)) return null;
-  if (!looked) return { kind: 'counted', used, charged: true, by: 'redis' };
-  return uncharged(hit, used, text.startsWith('>'), 'redis');
+function lifeSeconds({ limit, windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {
+  const windows = limit.algorithm === 'sliding_window' ? 2 : 1;
+  return windows * windowSeconds + Math.floor(random() * expirationJitterMaxSeconds);
 }
 
-function lifeSeconds({ windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {
-  return windowSeconds + Math.floor(random() * expirationJitterMaxSeconds);
+const FATES: Readonly<Record<string, Fate>> = {
+  '+': 'charged',
+  '-': 'refused',
+  '=': 'looked_at',
+  '>': 'would_go_over',
+};
+
+/** A number, decimal text, or a fate and what is stored; null when it is the text of an error. */
+function heard(told: unknown, hit: Hit, nowUs: Micros): Reading | null {
+  if (typeof told === 'number') return readingOf(hit, { main: told, rest: 0 }, 'charged', nowUs, 'redis');
+  const text = String(told);
+  const fate = FATES[text.charAt(0)];
+  if (fate !== undefined && !countsRefused(hit)) {
+    const [main = Number.NaN, rest = Number.NaN, serverUs = nowUs] = text.slice(1).split(/[ :]/).map(Number);
+    if (Number.isNaN(main) || Number.isNaN(rest)) return null;
+    return readingOf(hit, { main, rest }, fate, serverUs, 'redis');
+  }
+  const main = Number(fate === undefined ? (told ?? Number.NaN) : text.slice(1));
+  return Number.isNaN(main) ? null : readingOf(hit, { main, rest: 0 }, fate ?? 'charged', nowUs, 'redis');
 }

@@ -2,6 +2,7 @@ import { Command } from 'ioredis';
 import { type Store, StoreError } from '../../core/ports.ts';
 import { acrossStores } from '../across-stores.ts';
 import type { BatchWatcher } from '../breaker.ts';
+import { deadline } from '../deadline.ts';
 import type { Connection } from './connection.ts';
 import { unavailable } from './failure.ts';
 import { type Destination, Lane } from './lane.ts';
@@ -54,7 +55,7 @@ class ClusterStore implements RedisStore {
   #needed: ReadonlySet<Node | undefined> = new Set([undefined]);
   /** One store for each slot, so that hits of one slot are charged by one script, and others across scripts. */
   readonly #slots: Store[] = [];
-  readonly #across = acrossStores({ route: ({ key }) => this.#slotStore(slotOf(key)) });
+  readonly #across: Store;
   #watcher: BatchWatcher | null = null;
   #complete = false;
   #everAnswered = false;
@@ -68,6 +69,8 @@ class ClusterStore implements RedisStore {
     this.address = address;
     this.#target = target;
     this.#options = { ...options, connectTimeoutMs: Math.min(options.connectTimeoutMs, MOST_DIAL_MS) };
+    const across = acrossStores({ route: ({ key }) => this.#route(slotOf(key)) });
+    this.#across = deadline(across, { timeoutMs: options.commandTimeoutMs });
     // Files that can't be read are told at once, and not first by a dial.
     this.#seed();
   }
@@ -102,14 +105,9 @@ class ClusterStore implements RedisStore {
   }
 
   /** Refuses before anything is charged when one of the slots has no master that can be asked. */
-  take: Store['take'] = (hits, charge, nowUs, caller) => {
-    if (this.#stopping !== null) return this.#refuse(unavailable());
-    for (const { key } of hits) {
-      const node = this.#masters[slotOf(key)];
-      if (node === undefined) return this.#refuse(new StoreError('unavailable', NO_MASTER));
-      if (!isReady(node)) return this.#refuse(node.pool.loss);
-    }
-    return this.#across.take(hits, charge, nowUs, caller);
+  take: Store['take'] = async (...args) => {
+    if (this.#stopping !== null) throw this.#failure(unavailable());
+    return this.#across.take(...args);
   };
 
   /** Some master counts: the others' counters may be refused meanwhile, as calls tell. */
@@ -126,16 +124,28 @@ class ClusterStore implements RedisStore {
     });
   }
 
-  #refuse(error: StoreError): Promise<never> {
+  #failure(error: StoreError): StoreError {
     this.stats.errors[error.code]++;
-    return Promise.reject(error);
+    return error;
+  }
+
+  #master(slot: number): Node {
+    const node = this.#masters[slot];
+    if (node === undefined) throw this.#failure(new StoreError('unavailable', NO_MASTER));
+    return node;
+  }
+
+  /** All hits of a request are routed before any of them is charged. */
+  #route(slot: number): Store {
+    const node = this.#master(slot);
+    if (!isReady(node)) throw this.#failure(node.pool.loss);
+    return this.#slotStore(slot);
   }
 
   #slotStore(slot: number): Store {
     this.#slots[slot] ??= {
-      take: (hits, charge, nowUs, caller) => {
-        const node = this.#masters[slot];
-        if (node === undefined) return this.#refuse(new StoreError('unavailable', NO_MASTER));
+      take: async (hits, charge, nowUs, caller) => {
+        const node = this.#master(slot);
         node.usedAtMs = performance.now();
         return node.guarded.take(hits, charge, nowUs, caller);
       },

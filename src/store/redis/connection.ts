@@ -6,8 +6,8 @@ import type { SentinelTarget, SingleTarget } from './target.ts';
 
 export interface ConnectionOptions extends RedisClientOptions {
   readonly onReady: () => void;
-  /** It was lost or a dial failed. `cause` holds no password and no key. */
-  readonly onLost: (cause: Error | undefined) => void;
+  /** It was lost, or a dial failed and it never was `ready`. `cause` holds no password and no key. */
+  readonly onLost: (cause: Error | undefined, wasReady: boolean) => void;
 }
 
 /** ioredis gives up for good when a dial throws at once (a broken certificate, say); then this is the pause. */
@@ -23,6 +23,7 @@ export class Connection {
   #lastCause: Error | undefined;
   /** How Redis refused the newest login, when that is why there is no connection. */
   #refusal: StoreError | null = null;
+  /** 0 while it is not. */
   #readyAtMs = 0;
   #master: string | null = null;
   #closing: Promise<void> | null = null;
@@ -110,8 +111,10 @@ export class Connection {
       if (refusal !== null) client.disconnect(true);
     });
     client.on('close', () => {
+      const wasReady = this.#readyAtMs > 0;
+      this.#readyAtMs = 0;
       // A connection that was closed on purpose is not lost.
-      if (this.#closing === null) this.#options.onLost(this.#lastCause);
+      if (this.#closing === null) this.#options.onLost(this.#lastCause, wasReady);
     });
     client.on('end', () => {
       if (this.#closing === null) setTimeout(() => this.dial(), REDIAL_MS).unref();

@@ -1,6 +1,6 @@
 import { StoreError, type StoreErrorCode } from '../../core/ports.ts';
 
-// By the first word of Redis's answer. What is not here concerns the counter itself, or the script.
+// By the first word of Redis's answer. What is not here concerns the script, or a counter that is none.
 const MEANINGS: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   BUSY: ['unavailable', 'Redis is busy running another script'],
   LOADING: ['unavailable', 'Redis is loading its data'],
@@ -23,10 +23,10 @@ export function refusedByRedis(text: string): StoreError {
   const word = text.slice(0, text.search(/\s|$/)).replace(/^-/, '');
   const meaning = MEANINGS[word];
   if (meaning !== undefined) return new StoreError(meaning[0], meaning[1], new Error(text));
-  const message = /WRONGTYPE|not an integer/.test(text)
-    ? 'a counter key holds something that is no counter'
-    : 'Redis could not run the counting script';
-  return new StoreError('script', message, new Error(text));
+  if (/WRONGTYPE|not an integer/.test(text)) {
+    return new StoreError('counter', 'a counter key holds something that is no counter', new Error(text));
+  }
+  return new StoreError('script', 'Redis could not run the counting script', new Error(text));
 }
 
 /** A command that came back as an error, or never got out. */

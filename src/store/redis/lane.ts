@@ -1,11 +1,15 @@
 import { Command } from 'ioredis';
 import type { Hit, Reading } from '../../core/decision.ts';
+import { limit } from '../../core/limit.ts';
 import { type Caller, type Charge, type Store, StoreError, type StoreErrorCode } from '../../core/ports.ts';
+import type { Micros } from '../../core/request.ts';
+import { TooLate, within } from '../../within.ts';
 import type { Batching, BatchWatcher } from '../breaker.ts';
+import { PartlyCountedError } from '../partly-counted.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { forbidsKey, isReplica, storeError } from './failure.ts';
-import { FIXED_WINDOW } from './scripts.ts';
+import { BATCH } from './scripts.ts';
 
 /** Plain numbers, counted up from the start of the process; to be read, not written. */
 export interface RedisStoreStats {
@@ -20,6 +24,7 @@ export interface RedisStoreStats {
 }
 
 export interface LaneOptions extends BatchOptions {
+  /** From the first hit of a batch to its answer. */
   readonly commandTimeoutMs: number;
   readonly maxBatchHits: number;
   readonly maxBatchesInFlight: number;
@@ -34,7 +39,7 @@ export interface Server {
   /** The next in turn; null when none is ready. */
   pick(): Connection | null;
   readonly loss: StoreError;
-  /** Hits of one script call must share it. */
+  /** Hits of one script call must share it; those of one request do. */
   slotOf(key: string): number;
   /** Where to send again what `from` refused without running it; null when there is no such place. */
   follow?(error: Error, from: Connection): Promise<Destination | null>;
@@ -52,7 +57,9 @@ const TEXT = { replyEncoding: 'utf8' } as const;
 
 /** Charged by those who ask whether Redis counts. */
 const ASKING_HIT: Omit<Hit, 'key'> = {
-  limit: { requestsPerUnit: 1, unit: 'minute' },
+  of: 0,
+  previousKey: '',
+  limit: limit({ requestsPerUnit: 1, unit: 'minute' }),
   cost: 1,
   windowSeconds: 10,
   windowEndUs: 0,
@@ -71,7 +78,10 @@ export class Lane implements Store, Batching {
   readonly #stats: RedisStoreStats;
   #open: Map<number, Batch> | null = null;
   #openHits = 0;
+  #openedAtMs = 0;
   #inFlight = 0;
+  /** Of these, those whose time is over. */
+  #overdue = 0;
   #everAnswered = false;
   #watcher: BatchWatcher | null = null;
   #onIdle: (() => void) | null = null;
@@ -94,30 +104,36 @@ export class Lane implements Store, Batching {
     this.#watcher = watcher;
   }
 
-  take: Store['take'] = (hits, charge, _nowUs, caller) => {
+  take: Store['take'] = (hits, charge, nowUs, caller) => {
     if (hits.length === 0) return Promise.resolve([]);
     const { maxBatchHits, maxBatchesInFlight } = this.#options;
     if (!this.#server.anyReady) return Promise.reject(this.failure(this.#server.loss));
     if (this.#open !== null && this.#openHits + hits.length > maxBatchHits) this.flush();
     if (this.#open === null && this.#inFlight >= maxBatchesInFlight) {
-      return Promise.reject(this.failure(new StoreError('busy', `${this.#inFlight} batches wait for Redis already`)));
+      return Promise.reject(this.failure(this.#full()));
     }
-    return this.#collect(hits, charge, caller);
+    return this.#collect(hits, charge, nowUs, caller);
   };
 
-  #collect(hits: readonly Hit[], charge: Charge, caller: Caller | undefined): Promise<readonly Reading[]> {
+  /** Too much work for a Redis that answers is our own trouble; when it does not, it has failed. */
+  #full(): StoreError {
+    if (this.#overdue > 0) return new StoreError('unavailable', 'Redis does not answer');
+    return new StoreError('busy', `${this.#inFlight} batches wait for Redis already`);
+  }
+
+  #collect(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]> {
     const open = this.#opened();
     this.#openHits += hits.length;
-    const slots = hits.map(({ key }) => this.#server.slotOf(key));
-    const first = slots[0] as number;
-    if (slots.every((slot) => slot === first)) return batchOf(open, first).add(hits, charge, caller);
-    return takeApart(hits, slots, (part, slot) => batchOf(open, slot).add(part, charge, caller));
+    const batch = batchOf(open, this.#server.slotOf((hits[0] as Hit).key));
+    if (charge !== 'always' || hits.length === 1) return batch.add(hits, charge, nowUs, caller);
+    return eachAlone(hits, (hit) => batch.add([hit], charge, nowUs, caller));
   }
 
   #opened(): Map<number, Batch> {
     if (this.#open !== null) return this.#open;
     this.#open = new Map();
     this.#openHits = 0;
+    this.#openedAtMs = performance.now();
     if (this.#options.windowMs > 0) setTimeout(this.flush, this.#options.windowMs);
     else setImmediate(this.flush);
     return this.#open;
@@ -144,7 +160,12 @@ export class Lane implements Store, Batching {
     stats.inFlight++;
     this.#inFlight++;
     const ended = this.#ending(hits);
-    const timer = this.#expireLater(batches, ended);
+    let overdue = 0;
+    const timer = this.#expireLater(batches, (error) => {
+      overdue = 1;
+      this.#overdue++;
+      ended(error);
+    });
     let left = batches.length;
     let failure: StoreError | null = null;
     const answered = (error: StoreError | null): void => {
@@ -154,6 +175,7 @@ export class Lane implements Store, Batching {
       clearTimeout(timer);
       stats.inFlight--;
       this.#inFlight--;
+      this.#overdue -= overdue;
       this.#tellIdle();
     };
     const connection = this.#server.pick();
@@ -172,7 +194,7 @@ export class Lane implements Store, Batching {
       this.#everAnswered = true;
       for (const error of failures) this.failure(error);
       if (failures.some(isReplica)) connection.drop();
-      answered(failures.find(({ code }) => code !== 'script') ?? null);
+      answered(failures.find(({ code }) => code !== 'counter') ?? null);
     } catch (thrown) {
       const error = storeError(thrown);
       if (isReplica(error)) connection?.drop();
@@ -221,6 +243,9 @@ export class Lane implements Store, Batching {
   }
 
   #expireLater(batches: readonly Batch[], ended: (error: StoreError) => void): NodeJS.Timeout {
+    const { commandTimeoutMs, windowMs } = this.#options;
+    // What they waited beyond the window was a stall of our own, for which Redis shall not have less time.
+    const collectedMs = Math.min(windowMs, performance.now() - this.#openedAtMs);
     return setTimeout(() => {
       // After a stall of our own the answer may wait in the socket, which is read before setImmediate runs.
       setImmediate(() => {
@@ -230,21 +255,15 @@ export class Lane implements Store, Batching {
         for (const batch of waiting) batch.fail(error);
         ended(error);
       });
-    }, this.#options.commandTimeoutMs);
+    }, commandTimeoutMs - collectedMs);
   }
 
   /** Rejects with StoreError when there is no answer within the command timeout. */
   async ask(connection: Connection, command: Command): Promise<unknown> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => setImmediate(() => reject(late())), this.#options.commandTimeoutMs);
-    });
     try {
-      return await Promise.race([connection.send(command).then(this.#heard), tooLate]);
+      return await within(this.#options.commandTimeoutMs, connection.send(command).then(this.#heard));
     } catch (error) {
-      throw this.failure(storeError(error));
-    } finally {
-      clearTimeout(timer);
+      throw this.failure(error instanceof TooLate ? late() : storeError(error));
     }
   }
 
@@ -259,7 +278,7 @@ export class Lane implements Store, Batching {
     const connection = this.#server.pick();
     if (connection === null) throw this.#server.loss;
     const batch = new Batch();
-    const counted = batch.add([{ ...ASKING_HIT, key }], 'always');
+    const counted = batch.add([{ ...ASKING_HIT, key }], 'always', 0);
     const timer = setTimeout(() => setImmediate(() => batch.fail(late())), this.#options.commandTimeoutMs);
     this.#run(batch, connection, { expirationJitterMaxSeconds: 0 }).then(
       (reply) => batch.answer(reply),
@@ -272,7 +291,7 @@ export class Lane implements Store, Batching {
       // Who is told that we are not ready sends no calls, and so nobody else would look for the new master.
       if (isReplica(error)) connection.drop();
       // Calls may have other keys than this one; that the script may run is known.
-      if (!forbidsKey(error)) throw this.failure(error);
+      if (error.code !== 'counter' && !forbidsKey(error)) throw this.failure(error);
     } finally {
       clearTimeout(timer);
     }
@@ -308,25 +327,17 @@ export class Lane implements Store, Batching {
   }
 }
 
-/** Takes the hits of each place together, and puts the readings in the order of the hits. */
-export async function takeApart<Place>(
-  hits: readonly Hit[],
-  places: readonly Place[],
-  take: (part: readonly Hit[], place: Place) => Promise<readonly Reading[]>,
-): Promise<readonly Reading[]> {
-  const readings: Reading[] = new Array(hits.length);
-  const parts = [...new Set(places)].map(async (place) => {
-    const own = hits.flatMap((_, i) => (places[i] === place ? [i] : []));
-    const part = await take(
-      own.map((i) => hits[i] as Hit),
-      place,
-    );
-    own.forEach((at, i) => {
-      readings[at] = part[i] as Reading;
-    });
+/** Hits that don't depend on each other: what was counted is told even when a sibling was not. */
+async function eachAlone(hits: readonly Hit[], take: (hit: Hit) => Promise<readonly Reading[]>) {
+  const results = await Promise.allSettled(hits.map(take));
+  const readings = results.map((result) => (result.status === 'fulfilled' ? (result.value[0] as Reading) : null));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed === undefined) return readings as readonly Reading[];
+  const counted = new Map<Hit, Reading>();
+  readings.forEach((reading, i) => {
+    if (reading !== null) counted.set(hits[i] as Hit, reading);
   });
-  await Promise.all(parts);
-  return readings;
+  throw counted.size === 0 ? failed.reason : new PartlyCountedError(failed.reason, counted);
 }
 
 function batchOf(open: Map<number, Batch>, slot: number): Batch {
@@ -341,8 +352,8 @@ function evaluate(args: readonly (string | Buffer)[], { connection, asking }: De
   // It holds for the one command that follows, so both go out together.
   if (asking) connection.send(new Command('asking')).catch(() => {});
   const command = whole
-    ? new Command('eval', [FIXED_WINDOW.source, ...args], TEXT)
-    : new Command('evalsha', [FIXED_WINDOW.sha, ...args], TEXT);
+    ? new Command('eval', [BATCH.source, ...args], TEXT)
+    : new Command('evalsha', [BATCH.sha, ...args], TEXT);
   return connection.send(command);
 }
 

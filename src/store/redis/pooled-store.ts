@@ -5,7 +5,7 @@ import { unavailable } from './failure.ts';
 import { Lane, type RedisStoreStats } from './lane.ts';
 import type { FullOptions, RedisStore } from './redis-store.ts';
 import { SentinelWatch } from './sentinel-watch.ts';
-import type { SentinelTarget, SingleTarget } from './target.ts';
+import { type SentinelTarget, type SingleTarget, shownAddress } from './target.ts';
 
 /** Counts in one Redis, or in the master that sentinels name, over connections that batches use in turn. */
 export function pooledStore(target: SingleTarget | SentinelTarget, options: FullOptions, address: string): RedisStore {
@@ -31,7 +31,13 @@ class PooledStore implements RedisStore {
       options.onConnected?.();
     });
     this.#watch =
-      target.type === 'sentinel' ? new SentinelWatch(target, options, (address) => this.#pool.leave(address)) : null;
+      target.type === 'sentinel'
+        ? new SentinelWatch(target, {
+            ...options,
+            leave: (address) => this.#pool.leave(address),
+            onUnheard: (server, cause) => options.onDisconnected?.(cause, { server, wasReady: false }),
+          })
+        : null;
     this.#lane = new Lane(this.#pool, options, this.stats);
     this.#guarded = options.guard?.(this.#lane) ?? this.#lane;
   }
@@ -102,7 +108,11 @@ export class Pool {
           for (const go of this.#waiting.splice(0)) go();
           onReady(connection);
         },
-        onLost: (cause) => options.onDisconnected?.(cause),
+        onLost: (cause, wasReady) => {
+          // What a sentinel names before a connection is ready may be another sentinel.
+          const server = target.type === 'single' ? shownAddress(target.address) : wasReady ? connection.master : null;
+          options.onDisconnected?.(cause, { server, wasReady });
+        },
       });
       return connection;
     });
@@ -170,6 +180,6 @@ export function redisStats(): RedisStoreStats {
     inFlight: 0,
     connects: 0,
     reconnects: 0,
-    errors: { timeout: 0, unavailable: 0, busy: 0, script: 0 },
+    errors: { timeout: 0, unavailable: 0, busy: 0, script: 0, counter: 0 },
   };
 }

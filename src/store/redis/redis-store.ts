@@ -23,7 +23,7 @@ const STALL_TIMEOUTS = 5;
 const LEAST_STALL_MS = 500;
 
 export interface RedisStoreOptions extends RedisTargetOptions, Partial<RedisClientOptions>, Partial<BatchOptions> {
-  /** How long Redis may take to answer. A hit that timed out may still be counted, once. */
+  /** How long a call may wait, all its round trips together. A hit that timed out may still be counted, once. */
   readonly commandTimeoutMs?: number;
   /** Connections to each server, used in turn by batches. */
   readonly poolSize?: number;
@@ -31,7 +31,7 @@ export interface RedisStoreOptions extends RedisTargetOptions, Partial<RedisClie
   readonly windowMs?: number;
   /** Hits in one write. One request with more of them is a write of its own. */
   readonly maxBatchHits?: number;
-  /** Writes that one server has not answered; beyond it take() rejects with `busy`. */
+  /** Writes that one server has not answered; beyond it take() rejects with `busy`, or `unavailable` when one is late. */
   readonly maxBatchesInFlight?: number;
   /** How long stop() waits for what is in flight. */
   readonly stopTimeoutMs?: number;
@@ -41,7 +41,15 @@ export interface RedisStoreOptions extends RedisTargetOptions, Partial<RedisClie
   readonly onBatch?: (hits: number, tookUs: number, error: StoreError | null) => void;
   readonly onConnected?: () => void;
   /** A connection was lost or a dial failed. `cause` holds no password and no key; it may hold the address. */
-  readonly onDisconnected?: (cause: Error | undefined) => void;
+  readonly onDisconnected?: (cause: Error | undefined, loss: Loss) => void;
+}
+
+/** A connection that is not there. */
+export interface Loss {
+  /** `host:port` or a path, for logs; null when no sentinel has said where the master is. */
+  readonly server: string | null;
+  /** It was lost; else it never was there. */
+  readonly wasReady: boolean;
 }
 
 /** The options with all that has a default. */

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { addressOf, type RedisClientOptions, type SentinelDial, sentinelDial } from './connect.ts';
-import type { SentinelTarget } from './target.ts';
+import { plainError } from './failure.ts';
+import { type HostPort, type SentinelTarget, shownAddress } from './target.ts';
 
 /** A sentinel itself may take a second to see that its replica has become the master. */
 const ASK_EVERY_MS = 500;
@@ -8,25 +9,34 @@ const ASK_EVERY_MS = 500;
 /** Whoever dials anew may meet a sentinel that has not yet heard, but never for long. */
 const LEAVE_FOR_MS = 3_000;
 
+export interface SentinelWatchOptions extends RedisClientOptions {
+  /** Told more than once which address is not the master's any more. */
+  readonly leave: (address: string) => void;
+  /** A sentinel did not answer, or does not know the master. `cause` holds no password. */
+  readonly onUnheard: (sentinel: string, cause: Error | undefined) => void;
+}
+
 /**
  * Asks one sentinel, and the next one when it fails, who the master is. A master that was demoted may take writes for
  * many seconds more, and all of them are lost: once another one is named, the old one is to be left.
  */
 export class SentinelWatch {
   readonly #target: SentinelTarget;
-  readonly #leave: (address: string) => void;
+  readonly #options: SentinelWatchOptions;
   readonly #dial: SentinelDial;
   #turn = 0;
+  #stopped = false;
   #client: Redis | null = null;
+  /** What went wrong with it: ioredis tells whoever asked only that it is closed. */
+  #trouble: Error | undefined;
   #asking = false;
   #master: string | null = null;
   #left: { readonly address: string; readonly untilMs: number } | null = null;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `leave` is told more than once which address is not the master's any more. */
-  constructor(target: SentinelTarget, options: RedisClientOptions, leave: (address: string) => void) {
+  constructor(target: SentinelTarget, options: SentinelWatchOptions) {
     this.#target = target;
-    this.#leave = leave;
+    this.#options = options;
     this.#dial = sentinelDial(target, options);
   }
 
@@ -36,6 +46,7 @@ export class SentinelWatch {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
     this.#hangUp();
   }
@@ -44,11 +55,12 @@ export class SentinelWatch {
     if (this.#asking) return;
     this.#asking = true;
     try {
-      this.#client ??= this.#dial(this.#turn);
-      const named = await this.#client.call('SENTINEL', 'get-master-addr-by-name', this.#target.master);
+      const client = this.#client ?? this.#dialled();
+      const named = await client.call('SENTINEL', 'get-master-addr-by-name', this.#target.master);
       if (!Array.isArray(named)) throw new Error('a sentinel that does not know the master');
       this.#hear(addressOf(String(named[0]), String(named[1])));
-    } catch {
+    } catch (error) {
+      if (!this.#stopped) this.#options.onUnheard(this.#sentinel, this.#trouble ?? plainError(error));
       this.#hangUp();
       this.#turn++;
     } finally {
@@ -62,7 +74,22 @@ export class SentinelWatch {
       this.#left = { address: this.#master, untilMs: nowMs + LEAVE_FOR_MS };
     }
     this.#master = master;
-    if (this.#left !== null && nowMs < this.#left.untilMs) this.#leave(this.#left.address);
+    if (this.#left !== null && nowMs < this.#left.untilMs) this.#options.leave(this.#left.address);
+  }
+
+  get #sentinel(): string {
+    const { sentinels } = this.#target;
+    return shownAddress(sentinels[this.#turn % sentinels.length] as HostPort);
+  }
+
+  #dialled(): Redis {
+    const client = this.#dial(this.#turn);
+    this.#trouble = undefined;
+    client.on('error', (error: unknown) => {
+      this.#trouble ??= plainError(error);
+    });
+    this.#client = client;
+    return client;
   }
 
   #hangUp(): void {

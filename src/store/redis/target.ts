@@ -204,6 +204,13 @@ function userinfo(url: URL, text: string): Login {
   }
 }
 
+/** `host:port`, or a path, for logs. */
+export function shownAddress(address: SingleTarget['address']): string {
+  if ('path' in address) return address.path;
+  const { host, port } = address;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** The URL for logs: everything before an @ or after ? and # is masked, in each address of a list. */
 export function redactedUrl(url: string): string {
   return url

@@ -2,11 +2,14 @@
 export class TooLate extends Error {
   override readonly name = 'TooLate';
   constructor(ms: number) {
-    super(`no answer within ${ms} ms`);
+    super(`took longer than ${ms} ms`);
   }
 }
 
-/** The promise, or TooLate after so long. What it does later is ignored. */
+/**
+ * The promise, or TooLate after so long. What it does later is ignored. The timer keeps the process alive: a promise
+ * that hangs with nothing open must not end it before its time.
+ */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -17,6 +20,5 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
     return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
-    promise.catch(() => {});
   }
 }
