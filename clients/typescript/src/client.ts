@@ -79,10 +79,11 @@ export function connect(addresses: string | readonly string[], options: ConnectO
   async function ask(request: WireRequest, deadlineMs: number, signal: AbortSignal | undefined): Promise<WireResponse> {
     let left = onlyLooks(request) ? retries : 0;
     for (;;) {
-      if (signal?.aborted) throw new CancelledError('the check was cancelled', null, signal.reason);
+      if (signal?.aborted) throw cancelled(signal);
       try {
         return await next().ask(request, deadlineMs, signal);
       } catch (error) {
+        if (signal?.aborted) throw cancelled(signal);
         const failure = typed(error);
         if (left-- <= 0 || !(failure instanceof UnavailableError) || Date.now() + RETRY_WAIT_MS >= deadlineMs) {
           throw failure;
@@ -143,6 +144,10 @@ export function connect(addresses: string | readonly string[], options: ConnectO
       look();
     });
   }
+}
+
+function cancelled({ reason }: AbortSignal): CancelledError {
+  return new CancelledError('the check was cancelled', null, reason);
 }
 
 function typed(error: unknown): WeirError {

@@ -45,9 +45,8 @@ export class ServiceError extends WeirError {
 
 type Kind = new (message: string, code: number | null, cause?: unknown) => WeirError;
 
-/** By gRPC code (https://grpc.io/docs/guides/status-codes/). */
+/** By gRPC code (https://grpc.io/docs/guides/status-codes/). CANCELLED is ours alone to say. */
 const KINDS: Readonly<Record<number, Kind>> = {
-  1: CancelledError,
   3: RequestError,
   4: DeadlineError,
   8: OverloadedError,
