@@ -53,7 +53,7 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'peer', 'soak'];
+const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'peer', 'clients', 'soak'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -104,6 +104,7 @@ export const TEST: readonly Suite[] = [
     without: 'WITHOUT_CONTAINER',
   },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 300 },
+  { name: 'clients', commands: mocha('test/clients/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
 ];
 
 export const CHECK: readonly Suite[] = [
