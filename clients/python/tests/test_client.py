@@ -106,6 +106,7 @@ def test_a_limit_of_7_a_minute_is_brought_along(weir: Weir) -> None:
         ("shop", [Descriptor({"user": "x"}, limit=Override(-1, "day"))], 1),
         ("shop", [Descriptor({"user": "x"}, limit=Override(1, "eon"))], 1),  # type: ignore[arg-type]
         ("shop", [{"user": "x" * 3_000_000}], 1),
+        ("shop", [{"user": "x" * 2_000_000}] * 3, 1),
     ],
 )
 def test_what_nobody_could_decide_is_an_error(weir: Weir, domain: str, descriptors: list[object], hits: int) -> None:

@@ -60,18 +60,20 @@ export function connect(addresses: string | readonly string[], options: ConnectO
   if (all.length === 0) throw new RangeError('there must be at least one address');
   checkTimeout(timeoutMs);
   const waiting = new Set<() => void>();
-  const servers = all.map((address) => server(address, tls, watchHealth, () => waiting.forEach((look) => void look())));
+  const servers = all.map((address) => server(address, tls, watchHealth, changed));
   let turn = 0;
   let closed = false;
 
-  /** In turn, one that serves before one of which nothing is known. */
+  function changed(): void {
+    for (const look of [...waiting]) look();
+  }
+
+  /** In turn, those that serve; while there are none, those of which nothing is known. */
   function next(): Server {
-    const usable =
-      servers.filter((each) => each.health() === 'serving').length > 0
-        ? servers.filter((each) => each.health() === 'serving')
-        : servers.filter((each) => each.health() === 'unknown');
     if (closed) throw new UnavailableError('the client is closed', null);
-    if (usable.length === 0) throw new UnavailableError('no server is serving', null);
+    const health = best();
+    if (health === 'not_serving') throw new UnavailableError('no server is serving', null);
+    const usable = servers.filter((each) => each.health() === health);
     turn = (turn + 1) % usable.length;
     return usable[turn] as Server;
   }
@@ -139,7 +141,9 @@ export function connect(addresses: string | readonly string[], options: ConnectO
         how();
       };
       const overdue = setTimeout(end(reject), Math.max(0, lateMs - Date.now()));
-      const look = () => best() === 'serving' && end(resolve)();
+      const look = () => {
+        if (best() === 'serving') end(resolve)();
+      };
       waiting.add(look);
       look();
     });

@@ -17,6 +17,8 @@ export interface DescriptorWords {
 }
 
 const MOST_32_BITS = 0xffff_ffff;
+/** What gRPC takes, but for what stands around the texts. Beyond, it would look like a service that has too much to do. */
+const MOST_TEXT_BYTES = 4_000_000;
 
 /** Throws RequestError for what no service could decide. */
 export function wireRequest(domain: string, descriptors: readonly Descriptor[], hits: number): WireRequest {
@@ -25,9 +27,13 @@ export function wireRequest(domain: string, descriptors: readonly Descriptor[], 
   checkHits(hits);
   // The number of the whole request has no 0 and no sign, but services that are older know no other.
   const forAll = hits >= 1 && hits <= MOST_32_BITS;
+  const described = descriptors.map((each) => wireDescriptor(each, forAll ? undefined : hits));
+  if (textBytes(described) > MOST_TEXT_BYTES) {
+    throw new RequestError(`the entries have more than ${MOST_TEXT_BYTES} bytes together`, null);
+  }
   return {
     domain,
-    descriptors: descriptors.map((each) => wireDescriptor(each, forAll ? undefined : hits)),
+    descriptors: described,
     hitsAddend: forAll ? hits : 0,
   };
 }
@@ -50,6 +56,14 @@ function wireDescriptor(descriptor: Descriptor, hitsOfAll: number | undefined): 
     ...(limit === undefined ? {} : { limit: wireOverride(limit) }),
     ...(hits === undefined ? {} : { hitsAddend: { value: Math.abs(hits) }, isNegativeHits: hits < 0 }),
   };
+}
+
+function textBytes(descriptors: readonly WireDescriptor[]): number {
+  let bytes = 0;
+  for (const { entries } of descriptors) {
+    for (const { key, value } of entries) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  return bytes;
 }
 
 function hasWords(descriptor: Descriptor): descriptor is DescriptorWords {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { Server, ServerCredentials, type ServerUnaryCall, type ServerWritableStream, status } from '@grpc/grpc-js';
 import { HEALTH_WATCH, SHOULD_RATE_LIMIT, type WireRequest } from '../src/wire.ts';
 
@@ -63,6 +63,28 @@ export async function silence(): Promise<{ readonly address: string; close(): vo
   const { port } = listener.address() as { port: number };
   return {
     address: `127.0.0.1:${port}`,
+    close() {
+      listener.close();
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+/** Passes on what it is told to `address`, and counts who comes. */
+export async function relay(address: string): Promise<{ readonly address: string; count(): number; close(): void }> {
+  const [host = '', port] = address.split(':');
+  const open = new Set<Socket>();
+  let count = 0;
+  const listener = createServer((near) => {
+    count++;
+    const far = createConnection(Number(port), host);
+    for (const socket of [near, far]) open.add(socket.on('error', () => {}));
+    near.pipe(far).pipe(near);
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  return {
+    address: `127.0.0.1:${(listener.address() as { port: number }).port}`,
+    count: () => count,
     close() {
       listener.close();
       for (const socket of open) socket.destroy();

@@ -12,6 +12,8 @@ from .wire import RateLimitRequest
 
 _MOST_32_BITS = 2**32 - 1
 _MOST_64_BITS = 2**64 - 1
+# What gRPC takes. Beyond, it would look like a service that has too much to do.
+_MOST_BYTES = 4 * 2**20
 
 #: Keys and values in the order of the rules.
 Entries = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -53,6 +55,8 @@ def wire_request(domain: str, descriptors: Sequence[Descriptor | Entries], hits:
             _add_descriptor(request, described, None if for_all else hits)
     except (TypeError, ValueError) as error:
         raise RequestError(f"the request is not made of texts: {error}") from error
+    if request.ByteSize() > _MOST_BYTES:
+        raise RequestError(f"the request has more than {_MOST_BYTES} bytes")
     return request
 
 
