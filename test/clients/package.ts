@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,15 +63,20 @@ export async function pythonBin(dir: string): Promise<string> {
   return join(folder, 'bin');
 }
 
-/** A folder of the cache that is made once; one that was left unfinished is made again. */
+/** A folder of the cache that is made once, beside its place, so that no other run finds half of it. */
 async function cached(name: string, make: (path: string) => Promise<void>): Promise<string> {
   const path = join(CACHE, name);
-  const done = join(path, '.done');
-  if (existsSync(done)) return path;
-  await rm(path, { recursive: true, force: true });
-  await mkdir(path, { recursive: true });
-  await make(path);
-  await mkdir(done);
+  if (existsSync(path)) return path;
+  const unfinished = `${path}.${process.pid}`;
+  await mkdir(unfinished, { recursive: true });
+  try {
+    await make(unfinished);
+    await rename(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    // Another run may have been faster.
+    if (!existsSync(path)) throw error;
+  }
   return path;
 }
 
