@@ -12,7 +12,7 @@ const H2SPEC = { module: 'github.com/summerwind/h2spec/cmd/h2spec', version: 'v2
 const PYTHON_PACKAGES = ['envoy-data-plane==2.2.0', 'grpcio==1.85.1'];
 const OTLP_PACKAGES = ['opentelemetry-proto==1.45.2', 'grpcio==1.85.1'];
 
-const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'weir');
+export const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'weir');
 const GO_BIN = join(CACHE, 'go', 'bin');
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
@@ -101,7 +101,11 @@ export async function orSkip<T>(test: Mocha.Context, tool: () => Promise<T>): Pr
 }
 
 /** Runs a command that asks the network for something. */
-async function fetched(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<void> {
+export async function fetched(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<void> {
   const { code, output } = await run(command, args, env);
   if (code !== 0) throw new Missing(`${command} ${args.join(' ')}: ${output.trim().split('\n').slice(-3).join(' / ')}`);
 }
@@ -111,10 +115,22 @@ async function succeeded(command: string, args: readonly string[]): Promise<void
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}\n${output}`);
 }
 
-async function run(command: string, args: readonly string[], env: Record<string, string> = {}) {
+/** Rejects with Missing when there is no such command. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  cwd?: string,
+): Promise<{ readonly code: number | null; readonly output: string }> {
   let child: OwnProcess;
   try {
-    child = await ownProcess({ name: command, command, args, env: { ...goAndPipSettings(), ...env } });
+    child = await ownProcess({
+      name: command,
+      command,
+      args,
+      env: { ...settingsOfFetchers(), ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+    });
   } catch (error) {
     throw new Missing((error as Error).message);
   }
@@ -122,10 +138,10 @@ async function run(command: string, args: readonly string[], env: Record<string,
   return { code, output: child.output() };
 }
 
-/** Mirrors and certificates that this machine's go and pip are told about in the environment. */
-function goAndPipSettings(): Record<string, string> {
+/** Mirrors and certificates that this machine's go, pip and npm are told about in the environment. */
+function settingsOfFetchers(): Record<string, string> {
   const names =
-    /^(GO(PROXY|FLAGS|SUMDB|NOSUMDB|PRIVATE|PATH|MODCACHE|CACHE|TOOLCHAIN)$|PIP_|SSL_CERT_|REQUESTS_CA_BUNDLE$|(https?|no)_proxy$)/i;
+    /^(GO(PROXY|FLAGS|SUMDB|NOSUMDB|PRIVATE|PATH|MODCACHE|CACHE|TOOLCHAIN)$|PIP_|npm_config_|NODE_EXTRA_CA_CERTS$|SSL_CERT_|REQUESTS_CA_BUNDLE$|(https?|no)_proxy$)/i;
   return Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => names.test(entry[0])),
   );

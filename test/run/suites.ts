@@ -20,6 +20,8 @@ function mocha(...args: readonly string[]): readonly (readonly string[])[] {
     [
       ...[NODE, 'node_modules/mocha/bin/mocha.js', '--import=tsx', '--forbid-only'],
       ...['--reporter', 'test/run/mocha-reporter.cjs', '--timeout', String(SERVERS_TAKE_MS)],
+      // A connection that somebody left half open must not hold up all the suites that follow.
+      '--exit',
       ...args,
     ],
   ];
@@ -53,7 +55,20 @@ const build: Suite = {
 };
 
 /** Folders of tests that are a suite of their own; all others are `unit`, so that a new folder is never left out. */
-const APART = ['service', 'edge', 'e2e', 'foreign', 'receivers', 'xds', 'container', 'dropin', 'peer', 'wire', 'soak'];
+const APART = [
+  'service',
+  'edge',
+  'e2e',
+  'foreign',
+  'receivers',
+  'xds',
+  'container',
+  'dropin',
+  'peer',
+  'wire',
+  'clients',
+  'soak',
+];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -127,6 +142,7 @@ export const TEST: readonly Suite[] = [
     deadlineSeconds: 600,
     env: { GRPC_TRANSPORT: 'wire' },
   },
+  { name: 'clients', commands: mocha('test/clients/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
 ];
 
 export const CHECK: readonly Suite[] = [

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { orSkip } from '../foreign/toolchain.ts';
+import { service } from '../support/service.ts';
+import { fiveMinutes, withoutSeconds } from './five-minutes.ts';
+import { type Checkout, checkout, nodeModules, own, pythonBin } from './package.ts';
+
+const BASIC = fileURLToPath(new URL('../../examples/basic.yaml', import.meta.url));
+
+describe('the clients', function () {
+  this.timeout(300_000);
+  let copy: Checkout | undefined;
+  const fresh = async (client: string): Promise<Checkout> => {
+    copy = await checkout(client);
+    return copy;
+  };
+  afterEach(async () => {
+    await copy?.remove();
+    copy = undefined;
+  });
+
+  it('in TypeScript passes its own types and tests', async function () {
+    const { dir } = await fresh('typescript');
+    await orSkip(this, () => nodeModules(dir));
+    await own(dir, 'npm', ['run', '--silent', 'types']);
+    await own(dir, 'npm', ['test', '--silent']);
+  });
+
+  it('in Python passes its own lint, types and tests (needs python3)', async function () {
+    const { dir } = await fresh('python');
+    const bin = await orSkip(this, () => pythonBin(dir));
+    const env = { PYTHONPATH: 'src', PYTHONDONTWRITEBYTECODE: '1' };
+    await own(dir, `${bin}/ruff`, ['check', '--no-cache']);
+    await own(dir, `${bin}/ruff`, ['format', '--check', '--no-cache']);
+    await own(dir, `${bin}/python`, ['-m', 'mypy'], env);
+    await own(dir, `${bin}/python`, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider'], env);
+  });
+
+  for (const [client, name] of [
+    ['typescript', 'TypeScript'],
+    ['python', 'Python'],
+  ] as const) {
+    it(`in ${name} is installed by the commands of its README, and refused its 11th request`, async function () {
+      const { root, dir } = await fresh(client);
+      const { script, shown } = fiveMinutes(dir);
+      // A day, so that no new window begins between the first request and the last.
+      const rules = readFileSync(BASIC, 'utf8').replaceAll('unit: minute', 'unit: day');
+      const weir = await service({ rules: { 'basic.yaml': rules }, env: { BACKEND_TYPE: 'memory' } });
+      try {
+        const at = { WEIR: `127.0.0.1:${weir.grpcPort}` };
+        const output = await orSkip(this, () => own(root, 'sh', ['-euc', script], at));
+        expect(shown).to.match(/^11 refused/m);
+        expect(withoutSeconds(output)).to.include(withoutSeconds(shown));
+      } finally {
+        await weir.close();
+      }
+    });
+  }
+});
