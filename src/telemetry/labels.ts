@@ -27,7 +27,7 @@ export function unmappedName(metricKey: string, stat: string): string {
   return `ratelimit_service_rate_limit_${sanitised(metricKey)}_${stat}`.replace(/[^a-zA-Z0-9_]/gu, '_');
 }
 
-/** Labels that mean something to Prometheus itself: with a value of ours there, it refuses the whole page. */
+/** Labels that mean something in the format itself: with a value of ours there, readers such as promtool refuse the page. */
 const RESERVED_LABEL = /^(?:le|quantile|__.*)$/;
 
 /**

@@ -77,7 +77,7 @@ function add({ samples }: Gathered, { metricName, labels, value }: Required<Samp
  * them off the wire, makes seconds before that.
  */
 function timerSamples({ name, mapping }: Place, times: Buckets, given: Labels): Required<Sample>[] {
-  // Of a histogram and a summary these are Prometheus's own: with a word of the file there it refuses the whole page.
+  // Of a histogram and a summary these belong to the format: with a word of the file there, readers refuse the page.
   const { le: _, quantile: __, ...labels } = given;
   const scale = (mapping?.scale ?? 1) / US_PER_MS;
   const count = times.counts.reduce((sum, each) => sum + each, 0);
