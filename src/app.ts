@@ -270,7 +270,10 @@ function adminGuard({ adminTokenFile }: Settings, { trouble }: Log): ReturnType<
   if (adminTokenFile === null) return undefined;
   const name = SETTINGS.adminTokenFile.env;
   try {
-    return bearer({ file: adminTokenFile, onTrouble: (because) => trouble('admin token', name, { cause: because }) });
+    return bearer({
+      file: adminTokenFile,
+      onTrouble: (because) => trouble('admin token', `nobody is let in to the admin port: ${name}`, { cause: because }),
+    });
   } catch (error) {
     throw new Error(`${name}: ${(error as Error).message}`);
   }

@@ -5,6 +5,8 @@ import { SETTINGS, type Settings } from './settings.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
+const MOST_NAMES_CHARS = 400;
+
 /** Where the settings want gRPC. */
 export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings): Place {
   return grpcUds === null ? { host: grpcHost, port: grpcPort } : { path: grpcUds };
@@ -37,7 +39,7 @@ export function grpcTls(settings: Settings, metrics: Metrics, { logger, trouble 
   const refused = new Map<string, number>();
   const watched = certificates(files, {
     onReplaced: ({ names, validToMs }) =>
-      logger.info('gRPC has a new certificate: for %s, valid until %s', names, isoTime(validToMs)),
+      logger.info('gRPC has a new certificate: for %s, valid until %s', few(names), isoTime(validToMs)),
     onRefused: ({ message }) => logger.error('the certificate of gRPC stays the old one: %s', message),
   });
   metrics.read({
@@ -70,9 +72,20 @@ export function tellTls(settings: Settings, tls: Tls | undefined, { logger }: Lo
   const { names, validToMs, validFromMs } = tls.certificates.current();
   const who = settings.grpcClientCa === null ? 'any client' : `clients with a certificate of ${settings.grpcClientCa}`;
   const called = settings.grpcClientSan === null ? '' : ` for ${settings.grpcClientSan}`;
-  logger.info('gRPC speaks TLS with %s%s: certificate for %s, valid until %s', who, called, names, isoTime(validToMs));
+  logger.info(
+    'gRPC speaks TLS with %s%s: certificate for %s, valid until %s',
+    who,
+    called,
+    few(names),
+    isoTime(validToMs),
+  );
   if (validToMs <= nowMs) logger.error('the certificate of gRPC has expired at %s', isoTime(validToMs));
   if (validFromMs > nowMs) logger.error('the certificate of gRPC is valid only from %s', isoTime(validFromMs));
+}
+
+/** A certificate may be for thousands of names. */
+function few(names: string): string {
+  return names.length <= MOST_NAMES_CHARS ? names : `${names.slice(0, MOST_NAMES_CHARS)}...`;
 }
 
 function isoTime(ms: number): string {

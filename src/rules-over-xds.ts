@@ -7,6 +7,8 @@ import { type XdsSource, xdsSource } from './xds/xds-source.ts';
 
 /** What a gRPC message may have when nobody says more. */
 const MESSAGE_BYTES = 4_194_304;
+/** What a control plane says when it ends a stream may be as long as a header. */
+const MOST_BECAUSE_CHARS = 500;
 
 /** CONFIG_TYPE=GRPC_XDS_SOTW. Throws an Error with a sentence when the settings do not fit together. */
 export function rulesOverXds(settings: Settings, metrics: Metrics, { logger, trouble }: Log): XdsSource {
@@ -29,7 +31,7 @@ export function rulesOverXds(settings: Settings, metrics: Metrics, { logger, tro
     onDisconnected: (because, retryMs) =>
       trouble('xds', 'rules: no stream to the control plane; rules stay as they are', {
         server,
-        because,
+        because: because.slice(0, MOST_BECAUSE_CHARS),
         retryMs,
       }),
   });

@@ -104,11 +104,22 @@ export function certificates(files: CertificateFiles, options: CertificatesOptio
   async function readIfChanged(): Promise<void> {
     try {
       const read = await contentsNow(files);
-      if (stopped || isSame(read, seen)) return;
+      if (stopped) return;
+      if (isSame(read, seen)) {
+        told = '';
+        return;
+      }
+      const before = seen;
       seen = read;
       const found = certificateOf(files, read);
       if (found.validToMs <= nowMs()) {
         throw new Error(`${files.cert.setting}: the new certificate in ${files.cert.path} has expired`);
+      }
+      if (found.validFromMs > nowMs()) {
+        // Its time comes, so it is looked at again.
+        seen = before;
+        const from = new Date(found.validFromMs).toISOString();
+        throw new Error(`${files.cert.setting}: the new certificate in ${files.cert.path} is valid only from ${from}`);
       }
       replace(found);
     } catch (error) {

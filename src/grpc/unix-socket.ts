@@ -1,5 +1,6 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { lstat, stat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 
 /** `stale`: the file of a process that is gone. `other`: no socket at all. */
 export type SocketFile = 'absent' | 'stale' | 'live' | 'other';
@@ -16,12 +17,21 @@ export async function socketFile(path: string): Promise<SocketFile> {
   return answers(path);
 }
 
-/** Takes away what a dead process left. Rejects with a sentence when something else is there. */
+/** Takes away what a dead process left. Rejects with a sentence when something else is there, or no directory. */
 export async function makeRoom(path: string): Promise<void> {
   const found = await socketFile(path);
+  // Node itself says of this that a permission is missing.
+  if (found === 'absent' && !(await exists(dirname(path)))) throw new Error(`there is no directory ${dirname(path)}`);
   if (found === 'live') throw new Error('another process serves there');
   if (found === 'other') throw new Error('there is a file that is no socket');
   if (found === 'stale') await unlink(path);
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error) => codeOf(error) !== 'ENOENT',
+  );
 }
 
 function answers(path: string): Promise<'stale' | 'live'> {

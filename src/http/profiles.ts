@@ -73,15 +73,16 @@ function file(kind: 'cpuprofile' | 'heapsnapshot', body: HttpReply['body']): Htt
   return { status: 200, contentType: JSON_TYPE, headers, body };
 }
 
-const LOOPBACK = /^(?:(?:::ffff:)?127(?:\.\d{1,3}){3}|::1)$/i;
+/** Not all of 127.0.0.0/8: a sidecar of Istio brings calls from elsewhere in from 127.0.0.6. */
+const LOOPBACK = /^(?:(?:::ffff:)?127\.0\.0\.1|::1)$/i;
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
-const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
+const FORWARDED = /^(?:forwarded|via|x-real-ip|x-forwarded-.*|x-envoy-.*)$/;
 
 /**
  * A proxy beside us connects from a loopback address too, and so does a browser here that a page elsewhere has led to us:
  * such calls are told by what they say of where they come from and whom they ask.
  */
 function isFromThisHost({ peer, headers }: HttpRequest): boolean {
-  if (!LOOPBACK.test(peer) || FORWARDED.some((name) => headers[name] !== undefined)) return false;
+  if (!LOOPBACK.test(peer) || Object.keys(headers).some((name) => FORWARDED.test(name))) return false;
   return LOOPBACK_HOST.test(headers.host ?? '');
 }

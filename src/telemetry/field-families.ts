@@ -12,7 +12,9 @@ export interface FieldOptions {
   /** Of the built-in mapping: milliseconds under the name that says seconds. */
   readonly responseTimeAsMs: boolean;
   readonly tags: Labels;
-  /** A mapping gives one name to stats of two kinds. */
+  /** Names of what the process tells beside these; a mapping that makes one of them is left out. */
+  readonly ofProcess: ReadonlySet<string>;
+  /** A mapping gives one name to two kinds of metrics. */
   readonly onConflict: (name: string) => void;
 }
 
@@ -29,11 +31,13 @@ const OWN_AND_PER_DOMAIN: ReadonlySet<string> = new Set(
  * domain is exactly what the Go service tells of it.
  */
 export function fieldFamilies(numbers: Numbers, domains: readonly DomainNumbers[], options: FieldOptions): Family[] {
-  const { mapper, responseTimeAsMs, tags, onConflict } = options;
+  const { mapper, responseTimeAsMs, tags, ofProcess, onConflict } = options;
   const built = scrape(numbers, domains, responseTimeAsMs ? US_PER_MS : undefined);
   const shown = built.filter(({ name }) => !OWN_AND_PER_DOMAIN.has(name));
   if (mapper === null) return shown;
-  const mapped = mappedFamilies(stats(numbers, domains), { mapper, tags, onConflict });
+  const made = mappedFamilies(stats(numbers, domains), { mapper, tags, onConflict });
+  const mapped = made.filter(({ name }) => !ofProcess.has(name));
+  for (const { name } of made) if (ofProcess.has(name)) onConflict(name);
   const taken = new Set(mapped.map(({ name }) => name));
   return [...mapped, ...shown.filter(({ name }) => OWN_NAMES.has(name) && !taken.has(name))];
 }

@@ -27,8 +27,19 @@ export function unmappedName(metricKey: string, stat: string): string {
   return `ratelimit_service_rate_limit_${sanitised(metricKey)}_${stat}`.replace(/[^a-zA-Z0-9_]/gu, '_');
 }
 
-/** EXTRA_TAGS as labels: a name that Prometheus would refuse is told with underscores. */
+/** Labels that mean something in the format itself: with a value of ours there, readers such as promtool refuse the page. */
+const RESERVED_LABEL = /^(?:le|quantile|__.*)$/;
+
+/**
+ * EXTRA_TAGS as labels: a name that Prometheus would refuse is told with underscores, and one that it reserves with
+ * `exported_` before it, as it does itself with labels that clash.
+ */
 export function tagLabels(tags: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const labels = Object.entries(tags).map(([key, value]) => [key.replace(/\W/g, '_').replace(/^(?=\d)/, '_'), value]);
+  const labels = Object.entries(tags).map(([key, value]) => [labelName(key), value]);
   return Object.fromEntries(labels);
+}
+
+function labelName(key: string): string {
+  const name = key.replace(/\W/g, '_').replace(/^(?=\d)/, '_');
+  return RESERVED_LABEL.test(name) ? `exported_${name}` : name;
 }

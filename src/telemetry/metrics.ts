@@ -179,7 +179,9 @@ export function metrics(options: MetricsOptions): Metrics {
   const registry = new Exposition(families, process);
   registry.setDefaultLabels(tags);
   const { responseTimeAsMs = false, onConflict = () => {} } = options;
-  const field = () => fieldFamilies(numbers, everyDomain(), { mapper, responseTimeAsMs, tags, onConflict });
+  const ofProcess = new Set(process.getMetricsAsArray().map(({ name }) => name));
+  const shown = { mapper, responseTimeAsMs, tags, ofProcess, onConflict };
+  const field = () => fieldFamilies(numbers, everyDomain(), shown);
   const fieldRegistry = new Exposition(field, process);
   fieldRegistry.setDefaultLabels(tags);
 

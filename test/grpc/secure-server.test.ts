@@ -278,6 +278,29 @@ function suite(transport: Transport): void {
     await eventually('the first certificate', async () => (await serial()) === first);
   });
 
+  it('takes a certificate when its time has come, and not before', async () => {
+    let nowMs = Date.now() - 86_400_000;
+    await start({ rescanMs: 10, nowMs: () => nowMs });
+    const first = await serial();
+    await put(await authority.sign('DNS:weir.test,DNS:next.test'));
+    await eventually('the refusal', () => told.some((line) => /^CERT: .*DIR.tls.crt is valid only from /.test(line)));
+    expect(await serial()).to.equal(first);
+    nowMs = Date.now() + 60_000;
+    await eventually('the new certificate', async () => (await serial()) !== first);
+    expect(told.at(-1)).to.equal('taken: DNS:weir.test, DNS:next.test');
+  });
+
+  it('tells again of files that went away a second time', async () => {
+    await start({ rescanMs: 10 });
+    let there = true;
+    await eventually('a second refusal', async () => {
+      await (there ? rm(join(directory, 'tls.key')) : put(own));
+      there = !there;
+      return told.filter((line) => line === 'KEY: DIR/tls.key cannot be read: ENOENT').length > 1;
+    });
+    expect(told.filter((line) => line.startsWith('taken'))).to.deep.equal([]);
+  });
+
   it('sees a swap of ..data without an event of the file system, too', async () => {
     const generation = async (name: string, { cert, key }: Signed) => {
       await mkdir(join(directory, name));

@@ -29,8 +29,10 @@ describe('profiles', () => {
     }
   });
 
-  const NEAR = ['127.0.0.1', '127.3.2.1', '::1', '::ffff:127.0.0.1', '::FFFF:127.0.0.9'];
+  const NEAR = ['127.0.0.1', '::1', '::ffff:127.0.0.1', '::FFFF:127.0.0.1'];
   const FAR = [
+    '127.0.0.6',
+    '::ffff:127.0.0.6',
     '10.0.0.1',
     '128.0.0.1',
     '::ffff:10.0.0.1',
@@ -58,6 +60,8 @@ describe('profiles', () => {
   for (const headers of [
     { host: 'localhost', 'x-forwarded-for': '10.0.0.1' },
     { host: 'localhost', forwarded: 'for=10.0.0.1' },
+    { host: 'localhost', 'x-forwarded-proto': 'http' },
+    { host: 'localhost', 'x-envoy-internal': 'true' },
     { host: 'localhost', via: '1.1 proxy' },
     { host: 'weir.example:6070' },
     { host: '10.0.0.7:6070' },

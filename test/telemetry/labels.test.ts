@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ruleLabels, sanitised, unmappedName } from '../../src/telemetry/labels.ts';
+import { ruleLabels, sanitised, tagLabels, unmappedName } from '../../src/telemetry/labels.ts';
 
 describe('labels of a metric key', () => {
   it('puts the domain and the first level into domain and key1', () => {
@@ -30,6 +30,17 @@ describe('labels of a metric key', () => {
 
   it('replaces the lone surrogate of an invalid byte', () => {
     expect(ruleLabels('d.k_\udcff')).to.deep.equal({ domain: 'd', key1: 'k_\ufffd' });
+  });
+
+  it('puts exported_ before a tag whose name Prometheus keeps for itself, which would cost the whole page', () => {
+    expect(tagLabels({ le: 'a', quantile: 'b', __name__: 'c', 'my-zone': 'd', '1st': 'e', lease: 'f' })).to.deep.equal({
+      exported_le: 'a',
+      exported_quantile: 'b',
+      exported___name__: 'c',
+      my_zone: 'd',
+      _1st: 'e',
+      lease: 'f',
+    });
   });
 
   it('makes a name of the whole key where the statsd mapping has no labels', () => {

@@ -3,6 +3,8 @@ import type { Decision } from '../../src/core/decision.ts';
 import { limit } from '../../src/core/limit.ts';
 import { NoRulesError, StoreError } from '../../src/core/ports.ts';
 import { RequestError } from '../../src/core/request.ts';
+import { mapper } from '../../src/telemetry/mapping/mapper.ts';
+import { readMappings } from '../../src/telemetry/mapping/mapping-file.ts';
 import { type Metrics, metrics } from '../../src/telemetry/metrics.ts';
 import { rule } from '../support/rule.ts';
 import {
@@ -424,6 +426,15 @@ describe('metrics of the state', () => {
     for (const registry of [m.registry, m.fieldRegistry]) {
       expect(await lines(m, /^process_resident_memory_bytes /, registry)).to.have.length(1);
     }
+  });
+
+  it('tells the process where a mapping makes the same name, and of the conflict', async () => {
+    const file = "mappings: [{match: 'ratelimit.service.config_load_success', name: process_cpu_seconds_total}]";
+    const conflicts: string[] = [];
+    const onConflict = (name: string) => void conflicts.push(name);
+    const m = meter({ process: true, mapper: mapper(readMappings(file)), onConflict });
+    expect(await lines(m, /^# TYPE process_cpu_seconds_total /, m.fieldRegistry)).to.have.length(1);
+    expect(conflicts).to.include('process_cpu_seconds_total');
   });
 
   it('leaves out of the field registry only its own families that carry a domain', async () => {

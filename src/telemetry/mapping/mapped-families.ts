@@ -76,7 +76,9 @@ function add({ samples }: Gathered, { metricName, labels, value }: Required<Samp
  * The Go service hands milliseconds to its mapping, so that `scale: 0.001` makes seconds; statsd_exporter, which takes
  * them off the wire, makes seconds before that.
  */
-function timerSamples({ name, mapping }: Place, times: Buckets, labels: Labels): Required<Sample>[] {
+function timerSamples({ name, mapping }: Place, times: Buckets, given: Labels): Required<Sample>[] {
+  // Of a histogram and a summary these belong to the format: with a word of the file there, readers refuse the page.
+  const { le: _, quantile: __, ...labels } = given;
   const scale = (mapping?.scale ?? 1) / US_PER_MS;
   const count = times.counts.reduce((sum, each) => sum + each, 0);
   const bounds = mapping?.bounds ?? null;

@@ -90,7 +90,8 @@ function mappingOf(fields: Fields, fallback: Fields): Mapping {
   if (typeof name !== 'string' ? action === 'map' : !METRIC_NAME.test(name)) {
     throw new Error(typeof name === 'string' ? `'${name}' is not the name of a metric` : 'name is missing');
   }
-  if (typeof scale !== 'number' || !(scale > 0)) throw new Error('scale: expected a number above 0');
+  if (typeof scale !== 'number' || !Number.isFinite(scale) || scale <= 0)
+    throw new Error('scale: expected a number above 0');
   return {
     match,
     regex: regex ? compile(match) : null,
@@ -124,6 +125,7 @@ function labelsOf(labels: unknown): Mapping['labels'] {
   if (typeof labels !== 'object' || Array.isArray(labels)) throw new Error('labels: expected a map');
   return Object.entries(labels as object).map(([label, template]) => {
     if (!LABEL.test(label)) throw new Error(`'${label}' is not the name of a label`);
+    if (label.startsWith('__')) throw new Error(`'${label}': Prometheus keeps labels that begin with __ for itself`);
     return [label, String(template ?? '')];
   });
 }

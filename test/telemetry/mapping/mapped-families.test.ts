@@ -39,6 +39,25 @@ describe('families of a mapping', () => {
     expect(of(', honor_labels: true')).to.deep.equal(['counter n {"az":"tag","k":"v"} 1']);
   });
 
+  it('leave le and quantile of a histogram and a summary to Prometheus, and give a counter any label', () => {
+    const times = buckets([5_000]);
+    observe(times, 1);
+    const of = (type: string) =>
+      told(
+        `mappings: [{match: '*', name: n, labels: {le: a, quantile: b, k: v}, observer_type: ${type}, buckets: [5]}]`,
+        [{ kind: 'timer', name: 't', times }],
+      ).series;
+    expect(of('histogram')).to.deep.equal([
+      'histogram n_bucket {"k":"v","le":"5"} 1',
+      'histogram n_bucket {"k":"v","le":"+Inf"} 1',
+      'histogram n_sum {"k":"v"} 0.001',
+      'histogram n_count {"k":"v"} 1',
+    ]);
+    expect(of('summary')).to.deep.equal(['summary n_sum {"k":"v"} 0.001', 'summary n_count {"k":"v"} 1']);
+    const counters = told("mappings: [{match: '*', name: n, labels: {le: a}}]", [counter('c', 1)]).series;
+    expect(counters).to.deep.equal(['counter n {"le":"a"} 1']);
+  });
+
   it('make exact histograms of times, whatever their buckets, in milliseconds or scaled to seconds', () => {
     for (const [scale, unit] of [
       [1, 1],

@@ -56,7 +56,9 @@ mappings:
   - {match: a, name: a, labels: [x]}
   - {match: a, name: a, scale: fast}
   - {match: a, name: a, observer_type: histogram, buckets: [2, 1]}
-  - nothing`).map((line) => line.replace(/error parsing.*/, '...')),
+  - nothing
+  - {match: a, name: a, labels: {__name__: x}}
+  - {match: a, name: a, scale: .inf}`).map((line) => line.replace(/error parsing.*/, '...')),
     ).to.deep.equal([
       'mapping 1: match is missing',
       "mapping 2: 'a..b' is not a glob: words and stars between dots",
@@ -70,6 +72,8 @@ mappings:
       'mapping 10: scale: expected a number above 0',
       'mapping 11: buckets: expected ascending numbers',
       'mapping 12: expected a map',
+      "mapping 13: '__name__': Prometheus keeps labels that begin with __ for itself",
+      'mapping 14: scale: expected a number above 0',
     ]);
     expect(wrong('mappings: {a: b}')).to.deep.equal(['mappings: expected a list']);
     expect(wrong('a: [')).to.have.length.greaterThan(0);
