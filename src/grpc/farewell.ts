@@ -6,7 +6,7 @@ import { TLSSocket } from 'node:tls';
 /** GOAWAY with NO_ERROR that names no last stream: whatever was sent before it was read is answered. */
 const LEAVE = Buffer.of(0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0);
 /** How long a client may take to read it. */
-const HEARD_MS = 1_000;
+const HEARD_MS = 10_000;
 /** For a socket that is full. */
 const AGAIN_MS = 5;
 
