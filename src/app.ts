@@ -17,6 +17,7 @@ import { profiles } from './http/profiles.ts';
 import { type RulesHistory, rulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import { type Limiter, limiter } from './limiter.ts';
+import { limiterOptions } from './limiter-options.ts';
 import { parts } from './parts.ts';
 import type { ReadSettings } from './read-settings.ts';
 import { fileSource } from './rules/file-source.ts';
@@ -148,10 +149,7 @@ function deciderOf(
   observer: Observer,
   hashValue: (value: string) => string,
 ): Limiter {
-  const { keyPrefix, keyFormat, countDenied, shadowMode, quotaMode } = settings;
-  const charge = settings.stopWhenOver ? 'stop_when_over' : 'always';
-  const options = { keyPrefix, keyFormat, hashValue, countDenied, charge, shadowMode, quotaMode } as const;
-  return limiter({ ruleset: loader.current, store, clock, observer }, options);
+  return limiter({ ruleset: loader.current, store, clock, observer }, limiterOptions(settings, hashValue));
 }
 
 /** Without a secret, rules that hash are refused. */

@@ -5,7 +5,7 @@ import { readCases } from '../cases/case-reader.ts';
 import { junit } from '../cases/junit.ts';
 import { type CaseResult, runCases } from '../cases/run-cases.ts';
 import type { Problem } from '../core/ports.ts';
-import type { LimiterOptions } from '../limiter.ts';
+import { limiterOptions } from '../limiter-options.ts';
 import { readSettings, SettingsError } from '../read-settings.ts';
 import { formatProblems } from '../rules/problem.ts';
 import { readRulesFiles } from '../rules/rules-files.ts';
@@ -56,7 +56,10 @@ export async function test(
       return 2;
     }
     const results: CaseResult[] = [];
-    for (const file of files.files) results.push(...(await runCases(compiled.ruleset, file, limiterOptions())));
+    const { settings } = readSettings([], process.env);
+    // Nobody sees the counters, so any text that tells values apart will do.
+    const options = limiterOptions(settings, valueHash(settings) ?? ((value) => value));
+    for (const file of files.files) results.push(...(await runCases(compiled.ruleset, file, options)));
     if (values.junit !== undefined) await writeJunit(values.junit, results);
     out.write(report(results));
     return results.every(({ difference }) => difference === null) ? 0 : 1;
@@ -96,20 +99,6 @@ async function casesIn(paths: readonly string[]): Promise<Files> {
     }
   }
   return problems.length === 0 ? { ok: true, files } : { ok: false, problems };
-}
-
-function limiterOptions(): LimiterOptions {
-  const { settings } = readSettings([], process.env);
-  return {
-    keyPrefix: settings.keyPrefix,
-    keyFormat: settings.keyFormat,
-    // Nobody sees the counters, so any text that tells values apart will do.
-    hashValue: valueHash(settings) ?? ((value) => value),
-    quotaMode: settings.quotaMode,
-    shadowMode: settings.shadowMode,
-    charge: settings.stopWhenOver ? 'stop_when_over' : 'always',
-    countDenied: settings.countDenied,
-  };
 }
 
 async function writeJunit(path: string, results: readonly CaseResult[]): Promise<void> {
