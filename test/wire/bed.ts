@@ -1,6 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { BOUNDS, type Bounds } from '../../src/wire/http2/bounds.ts';
+import { BOUNDS, type Bounds, type Refusal } from '../../src/wire/http2/bounds.ts';
 import { Connection } from '../../src/wire/http2/connection.ts';
 import { flusher } from '../../src/wire/http2/flusher.ts';
 import type { Method, StreamContext } from '../../src/wire/rpc/method.ts';
@@ -135,6 +135,8 @@ export interface InProcess {
   readonly connection: Connection;
   /** What has ended it. */
   readonly errors: Error[];
+  /** The bounds that have refused calls. */
+  readonly refused: Refusal[];
   /** Bytes that the server has said. */
   said(): Buffer;
   hear(...pieces: readonly Uint8Array[]): void;
@@ -142,6 +144,7 @@ export interface InProcess {
 
 export function inProcess(options: { readonly bounds?: Partial<Bounds> } = {}): InProcess {
   const errors: Error[] = [];
+  const refused: Refusal[] = [];
   const said: Buffer[] = [];
   const methods = testMethods(() => {}, Promise.resolve());
   const service = new RpcService({ ...RPC_DEFAULTS, methods, statusOf });
@@ -157,6 +160,7 @@ export function inProcess(options: { readonly bounds?: Partial<Bounds> } = {}): 
     open: service.open,
     closed() {},
     failed: (_: Connection, error: Error) => errors.push(error),
+    refused: (bound: Refusal) => refused.push(bound),
   };
   const connection = new Connection(
     socket as unknown as Socket,
@@ -167,6 +171,7 @@ export function inProcess(options: { readonly bounds?: Partial<Bounds> } = {}): 
   return {
     connection,
     errors,
+    refused,
     said: () => Buffer.concat(said),
     hear: (...pieces) => void socket.emit('data', Buffer.concat(pieces)),
   };

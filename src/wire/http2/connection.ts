@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Bounds } from './bounds.ts';
+import type { Bounds, Refusal } from './bounds.ts';
 import type { Flusher } from './flusher.ts';
 import { CODE, ConnectionError, type ErrorCode, FRAME, PREFACE } from './frame.ts';
 import type { Head } from './head.ts';
@@ -17,6 +17,8 @@ export interface Application {
   closed(connection: Connection): void;
   /** The peer did what RFC 9113 or a bound forbids, and loses the connection; or the error is one of ours. */
   failed(connection: Connection, error: Error): void;
+  /** A call was refused for a bound; the connection goes on. */
+  refused(bound: Refusal): void;
 }
 
 /** How many of the streams that we have reset may still get what the peer sent before it knew. */
@@ -30,6 +32,11 @@ const NOT_HTTP_2 = 'This port speaks HTTP/2 only.\n';
 const VERSION_NOT_SUPPORTED =
   'HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-type: text/plain\r\n' +
   `content-length: ${NOT_HTTP_2.length}\r\n\r\n${NOT_HTTP_2}`;
+
+/** Address and port of the other end, or what is known of it. */
+export function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+}
 
 /** The server's side of one HTTP/2 connection (RFC 9113): the socket, and what all streams share. */
 export class Connection {
@@ -76,10 +83,8 @@ export class Connection {
     socket.on('close', () => this.gone());
   }
 
-  /** Who is at the other end: address and port, or what is known of it. */
   get peer(): string {
-    const { remoteAddress, remotePort } = this.socket;
-    return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+    return peerOf(this.socket);
   }
 
   nowMs(): number {
@@ -214,6 +219,12 @@ export class Connection {
     this.application.failed(this, error);
     this.finish();
     this.dropStreams();
+  }
+
+  /** Ends it without a word: its peer takes none, or has had its time. */
+  cut(error: ConnectionError): void {
+    this.application.failed(this, error);
+    this.socket.destroy();
   }
 
   private goaway(lastId: number, code: ErrorCode, message: string): void {

@@ -1,3 +1,5 @@
+import type { Bound } from './bounds.ts';
+
 /** RFC 9113, section 6. */
 export const FRAME = {
   data: 0,
@@ -41,10 +43,18 @@ export type ErrorCode = (typeof CODE)[keyof typeof CODE];
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, message: string) {
+  /** The bound that was passed; null where RFC 9113 itself calls it an error. */
+  readonly bound: Bound | null;
+  constructor(code: ErrorCode, message: string, bound: Bound | null = null) {
     super(message);
     this.code = code;
+    this.bound = bound;
   }
+}
+
+/** A peer that asks for more than it may have. */
+export function passed(bound: Bound, message: string): ConnectionError {
+  return new ConnectionError(CODE.enhanceYourCalm, message, bound);
 }
 
 /** A 32-bit integer without its highest bit, which is reserved wherever these stand. */

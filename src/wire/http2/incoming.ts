@@ -199,6 +199,7 @@ export class Incoming implements FrameSink {
     // Who has not seen our SETTINGS cannot know; `load` bounds those.
     if (this.settingsAcked && connection.streams.size >= connection.bounds.maxConcurrentStreams) {
       this.control(1);
+      connection.application.refused('max_streams');
       connection.rst(id, CODE.refusedStream);
       return;
     }

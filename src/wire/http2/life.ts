@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { CODE, ConnectionError, FRAME } from './frame.ts';
+import { CODE, ConnectionError, FRAME, passed } from './frame.ts';
 
 /** How long a peer has to close its side once we have closed ours. */
 const LINGER_MS = 1_000;
@@ -34,8 +34,12 @@ export class Life {
       if (nowMs - this.endedMs >= LINGER_MS) connection.socket.destroy();
       return;
     }
-    if (nowMs >= this.cutMs || this.stalled(nowMs)) {
-      connection.socket.destroy();
+    if (nowMs >= this.cutMs) {
+      connection.cut(passed('max_connection_age_grace', 'its calls outlived the grace of its age'));
+      return;
+    }
+    if (this.stalled(nowMs)) {
+      connection.cut(passed('stall_timeout', 'nothing that was sent was taken in time'));
       return;
     }
     const late = this.handshakeProblem(nowMs);
@@ -60,14 +64,19 @@ export class Life {
     const { handshakeTimeoutMs: mostMs } = connection.bounds;
     if (mostMs === 0) return null;
     if (!connection.prefaced) {
-      return nowMs - bornMs >= mostMs ? new ConnectionError(CODE.protocolError, 'no preface in time') : null;
+      if (nowMs - bornMs < mostMs) return null;
+      return new ConnectionError(CODE.protocolError, 'no preface in time', 'handshake_timeout');
     }
     if (!connection.settled && nowMs - bornMs >= mostMs) {
-      return new ConnectionError(CODE.settingsTimeout, 'our SETTINGS were not acknowledged in time');
+      return new ConnectionError(
+        CODE.settingsTimeout,
+        'our SETTINGS were not acknowledged in time',
+        'handshake_timeout',
+      );
     }
     const { blockSinceMs } = connection;
     if (blockSinceMs > 0 && nowMs - blockSinceMs >= mostMs) {
-      return new ConnectionError(CODE.enhanceYourCalm, 'a block of headers did not end in time');
+      return passed('handshake_timeout', 'a block of headers did not end in time');
     }
     return null;
   }
@@ -78,7 +87,7 @@ export class Life {
     for (const stream of connection.streams.values()) {
       if (stream.queue !== null && stallTimeoutMs > 0 && nowMs - stream.movedMs >= stallTimeoutMs) {
         // A window that stays shut keeps our memory, and its owner knows how to open it.
-        connection.fail(new ConnectionError(CODE.enhanceYourCalm, 'a window did not open in time'));
+        connection.fail(passed('stall_timeout', 'a window did not open in time'));
         return;
       }
       stream.events.tick(nowMs);
@@ -94,7 +103,7 @@ export class Life {
     }
     const idle = idleTimeoutMs > 0 && connection.streams.size === 0 && nowMs - this.idleSinceMs >= idleTimeoutMs;
     const old = nowMs - this.bornMs >= this.maxAgeMs;
-    if (old) this.cutMs = nowMs + maxAgeGraceMs;
+    if (old && maxAgeGraceMs > 0) this.cutMs = nowMs + maxAgeGraceMs;
     if (idle || old) connection.drain();
   }
 
@@ -103,7 +112,8 @@ export class Life {
     const { keepaliveTimeMs, keepaliveTimeoutMs } = connection.bounds;
     if (keepaliveTimeMs === 0 || !connection.prefaced) return;
     if (this.pingedMs > 0) {
-      if (nowMs - this.pingedMs >= keepaliveTimeoutMs) connection.socket.destroy();
+      if (nowMs - this.pingedMs < keepaliveTimeoutMs) return;
+      connection.cut(passed('keepalive_timeout', 'a PING was not answered in time'));
       return;
     }
     if (nowMs - connection.readMs < keepaliveTimeMs || connection.backedUp) return;

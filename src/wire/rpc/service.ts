@@ -1,3 +1,4 @@
+import type { Refusal } from '../http2/bounds.ts';
 import type { Application, Connection } from '../http2/connection.ts';
 import type { Head } from '../http2/head.ts';
 import type { Stream, StreamEvents } from '../http2/stream.ts';
@@ -54,7 +55,7 @@ export class RpcService {
   open: Application['open'] = (stream: Stream, head: Head | null): StreamEvents => {
     if (head === null) {
       const message = `a header list of more than ${stream.connection.bounds.maxHeaderListBytes} bytes`;
-      return this.refuse(stream, { code: STATUS.resourceExhausted, message });
+      return this.exhausted(stream, 'max_header_list_bytes', message);
     }
     head.memo ??= planOf(head, this.options.methods);
     const plan = head.memo as Plan;
@@ -68,16 +69,22 @@ export class RpcService {
     const { maxConcurrentStreams, maxBlockedBytes } = connection.bounds;
     // Who has not acknowledged our SETTINGS may have sent as many again before it knew them.
     const most = connection.settled ? maxConcurrentStreams : 2 * maxConcurrentStreams;
-    if (connection.load > most || this.running >= this.options.maxRunning) {
-      return this.refuse(stream, { code: STATUS.resourceExhausted, message: 'too many calls at once' });
+    if (connection.load > most) return this.exhausted(stream, 'max_streams', 'too many calls at once');
+    if (this.running >= this.options.maxRunning) {
+      return this.exhausted(stream, 'max_running_calls', 'too many calls at once');
     }
     if (connection.sender.blockedBytes > maxBlockedBytes) {
-      return this.refuse(stream, { code: STATUS.resourceExhausted, message: 'too many answers wait to be read' });
+      return this.exhausted(stream, 'max_blocked_bytes', 'too many answers wait to be read');
     }
     const { method } = plan;
     return method.kind === 'unary'
       ? new UnaryCall(this, stream, plan, fields, method.serve)
       : new StreamingCall(this, stream, plan, fields, method.serve);
+  }
+
+  private exhausted(stream: Stream, bound: Refusal, message: string): StreamEvents {
+    stream.connection.application.refused(bound);
+    return this.refuse(stream, { code: STATUS.resourceExhausted, message });
   }
 
   private refuse(stream: Stream, status: Status, accepting = false): StreamEvents {
@@ -87,8 +94,10 @@ export class RpcService {
 
   takeRoom(connection: Connection, bytes: number): boolean {
     const { maxBufferedBytes, maxBufferedBytesOfAll } = this.options;
-    if (connection.bufferedBytes + bytes > maxBufferedBytes) return false;
-    if (this.bufferedBytes + bytes > maxBufferedBytesOfAll) return false;
+    if (connection.bufferedBytes + bytes > maxBufferedBytes || this.bufferedBytes + bytes > maxBufferedBytesOfAll) {
+      connection.application.refused('max_buffered_bytes');
+      return false;
+    }
     connection.bufferedBytes += bytes;
     this.bufferedBytes += bytes;
     return true;
