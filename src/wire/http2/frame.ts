@@ -39,6 +39,10 @@ export const CODE = {
 
 export type ErrorCode = (typeof CODE)[keyof typeof CODE];
 
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(CODE).map(([name, code]) => [code, name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)]),
+);
+
 /** Ends the connection with a GOAWAY: RFC 9113, section 5.4.1. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
@@ -49,6 +53,11 @@ export class ConnectionError extends Error {
     super(message);
     this.code = code;
     this.bound = bound;
+  }
+
+  /** In one word: the bound, or the name of the code. */
+  get reason(): string {
+    return this.bound ?? NAMES.get(this.code)!;
   }
 }
 

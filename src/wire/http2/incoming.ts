@@ -214,6 +214,7 @@ export class Incoming implements FrameSink {
     opened.remoteEnded = ends;
     connection.streams.set(id, opened);
     opened.events = connection.application.open(opened, head);
+    if (connection.life.old) connection.life.tooOld(connection.readMs);
     if (ends && !opened.closed) opened.events.end();
   }
 

@@ -15,6 +15,8 @@ export class Life {
   endedMs = 0;
   pingedMs = 0;
   idleSinceMs: number;
+  /** It is told to go when its next call comes. */
+  old = false;
   private readonly connection: Connection;
   private readonly bornMs: number;
   private readonly maxAgeMs: number;
@@ -96,15 +98,24 @@ export class Life {
 
   private leave(nowMs: number): void {
     const { connection } = this;
-    const { idleTimeoutMs, maxAgeGraceMs } = connection.bounds;
+    const { idleTimeoutMs } = connection.bounds;
     if (this.drainingSinceMs > 0) {
       if (nowMs - this.drainingSinceMs >= DRAIN_STEP_MS) connection.drainAcknowledged();
       return;
     }
-    const idle = idleTimeoutMs > 0 && connection.streams.size === 0 && nowMs - this.idleSinceMs >= idleTimeoutMs;
-    const old = nowMs - this.bornMs >= this.maxAgeMs;
-    if (old && maxAgeGraceMs > 0) this.cutMs = nowMs + maxAgeGraceMs;
-    if (idle || old) connection.drain();
+    this.old = nowMs - this.bornMs >= this.maxAgeMs;
+    if (connection.streams.size > 0) {
+      if (this.old) this.tooOld(nowMs);
+    } else if (idleTimeoutMs > 0 && nowMs - this.idleSinceMs >= idleTimeoutMs) connection.drain();
+  }
+
+  /** Some clients fail what they were about to send when they are told to go with nothing open, so a call is there. */
+  tooOld(nowMs: number): void {
+    const { bounds, prefaced } = this.connection;
+    this.old = false;
+    if (!prefaced || this.drainingSinceMs > 0) return;
+    if (bounds.maxAgeGraceMs > 0) this.cutMs = nowMs + bounds.maxAgeGraceMs;
+    this.connection.drain();
   }
 
   private keepAlive(nowMs: number): void {
