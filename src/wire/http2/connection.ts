@@ -113,6 +113,11 @@ export class Connection {
     return this.incoming.partial;
   }
 
+  /** A piece of an answer has gone out that is worth a window update, or was the last of what waited. */
+  answered(): void {
+    this.incoming.answered();
+  }
+
   /** Runs at the end of this read: what the peer takes back in the same read is never begun. */
   defer(work: { run(): void }): void {
     this.ready.push(work);

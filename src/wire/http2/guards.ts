@@ -5,6 +5,7 @@ import { passed } from './frame.ts';
 /** A SETTINGS frame may touch every stream. */
 export const SETTINGS_COST = 20;
 const REQUEST_EARNS = 8;
+const ANSWER_EARNS = 4;
 
 /** What a peer may do so often that it costs us nothing, and no oftener. */
 export class Guards {
@@ -26,6 +27,11 @@ export class Guards {
   /** Real work comes with some of them: window updates, pings that measure. */
   request(): void {
     this.control.give(REQUEST_EARNS);
+  }
+
+  /** DATA that we have sent: grpc-go answers with a PING and a WINDOW_UPDATE of each window. */
+  answer(): void {
+    this.control.give(ANSWER_EARNS);
   }
 
   /** CVE-2023-44487: streams opened to be reset. */

@@ -45,6 +45,11 @@ export class Incoming implements FrameSink {
     return this.blocks.streamId === 0 ? 0 : this.blocks.sinceMs;
   }
 
+  /** The peer has got DATA. */
+  answered(): void {
+    this.guards.answer();
+  }
+
   read(chunk: Buffer, from: number): void {
     this.reader.read(chunk, from, this);
     // In batches, and not before the peer may have waited for it.
@@ -286,9 +291,9 @@ export class Incoming implements FrameSink {
     const { sender, streams } = this.connection;
     const { peer } = this;
     const before = peer.initialWindowSize;
-    const hadTable = peer.headerTableSize;
+    peer.tableShrank = false;
     readSettings(bytes, start, end, peer);
-    if (peer.headerTableSize < hadTable) sender.tableToEmpty = true;
+    if (peer.tableShrank) sender.tableToEmpty = true;
     sender.maxFrameBytes = Math.min(peer.maxFrameSize, MAX_FRAME_BYTES);
     sender.out.header(0, FRAME.settings, FLAG.ack, 0);
     this.connection.flushSoon();

@@ -56,6 +56,7 @@ export class Sender {
       this.out.raw(body, 0, body.length);
       this.window -= length;
       stream.sendWindow -= length;
+      this.connection.answered();
       this.connection.flushSoon();
       return true;
     }
@@ -121,7 +122,10 @@ export class Sender {
       stream.sendWindow -= most;
       this.blockedBytes -= most;
       // A byte now and then is no progress.
-      if (most >= PROGRESS_BYTES || stream.queuedBytes === 0) stream.movedMs = this.connection.nowMs();
+      if (most >= PROGRESS_BYTES || stream.queuedBytes === 0) {
+        stream.movedMs = this.connection.nowMs();
+        this.connection.answered();
+      }
       if (out.length >= FLUSH_AT) this.connection.flush();
     }
     this.connection.flushSoon();
