@@ -1,7 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { FRAME, PREFACE, uint31 } from '../../src/wire/http2/frame.ts';
-import { CHAT, ECHO, inProcess } from './bed.ts';
+import { CODE, FLAG, FRAME, PREFACE, uint31 } from '../../src/wire/http2/frame.ts';
+import { gunzipped } from '../../src/wire/rpc/gzip.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Bed, bed, CHAT, ECHO, IDLE, inProcess, MANY } from './bed.ts';
 import {
   call,
   data,
@@ -9,7 +12,10 @@ import {
   GREETING,
   headers,
   message,
+  type Peer,
+  reset,
   rpcFields,
+  SETTINGS,
   SETTINGS_ACK,
   settings,
   windowUpdate,
@@ -17,6 +23,9 @@ import {
 
 const HI = Buffer.from('hi');
 const PING = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
+
+const GET = [':method', 'GET', ':scheme', 'http', ':path', '/', ':authority', 'test'];
+const ECHO_GZIP = rpcFields(ECHO, 'grpc-encoding', 'gzip');
 
 interface Said {
   readonly type: number;
@@ -92,5 +101,164 @@ describe('what is unusual on wire, and allowed', () => {
     const block = framesOf(said()).find(({ type }) => type === FRAME.headers);
     // RFC 7541, section 4.2: the smallest of the sizes that were in between.
     expect(block?.payload[0]).to.equal(0x20);
+  });
+
+  it('reads on from a socket whose backlog was small, once that has gone', async () => {
+    const { connection, hear, hold, letGo } = inProcess({ bounds: { maxUnsentBytes: 10 } });
+    hear(GREETING);
+    await turn();
+    hold();
+    hear(call(1, ECHO, HI));
+    await eventually('the answer', () => connection.socket.writableLength > 10);
+    letGo();
+    await turn();
+    expect([connection.backedUp, connection.socket.isPaused()]).to.deep.equal([false, false]);
+  });
+
+  it('ends after a drain also where the last stream had the number 2^31 - 1', async () => {
+    const { connection, hear } = inProcess();
+    hear(GREETING, call(0x7fff_ffff, ECHO, HI));
+    await turn();
+    connection.drain();
+    hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.from('draining')));
+    expect(connection.ended).to.equal(true);
+  });
+
+  it('takes the second step of a drain for the answer to its own PING alone', () => {
+    const { connection, hear } = inProcess();
+    hear(GREETING);
+    connection.drain();
+    hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.from('areyouon')));
+    expect(connection.ended).to.equal(false);
+    hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.from('draining')));
+    expect(connection.ended).to.equal(true);
+  });
+
+  it('answers a request that is not gRPC once, though its end comes after its time and no window is open', async () => {
+    const { connection, hear, said } = inProcess({ calls: { requestTimeoutMs: 1_000 } });
+    hear(PREFACE, settings([4, 0]), SETTINGS_ACK, headers(1, GET));
+    for (let i = 1; i < 4; i++) connection.life.tick(Date.now() + 1_000 * i);
+    hear(data(1, HI, true));
+    await turn();
+    expect(framesOf(said()).filter(({ type }) => type === FRAME.headers)).to.have.lengthOf(1);
+  });
+});
+
+describe('what is hostile on wire', () => {
+  for (const [what, first, next] of [
+    ['GOAWAY', headers(1, rpcFields(ECHO)), frame(FRAME.goaway, 0, 0, Buffer.alloc(8))],
+    [
+      'HEADERS for a stream that we have reset',
+      Buffer.concat([headers(1, rpcFields(ECHO)), windowUpdate(1, 0)]),
+      headers(1, rpcFields(ECHO)),
+    ],
+  ] as const) {
+    it(`ends a connection for a flood of ${what}`, () => {
+      const { errors, hear } = inProcess();
+      hear(
+        GREETING,
+        first,
+        many(5_000, () => next),
+      );
+      expect(errors.map((error) => error.message)).to.deep.equal(['too many control frames']);
+    });
+  }
+
+  it('keeps 5 streams of 2 where its SETTINGS are never acknowledged, also of what is not gRPC', () => {
+    const { connection, hear } = inProcess({ bounds: { maxConcurrentStreams: 2 } });
+    hear(
+      PREFACE,
+      SETTINGS,
+      settings([4, 0]),
+      many(1_000, (i) => headers(2 * i + 1, GET, i % 2 === 0)),
+    );
+    expect(connection.streams.size).to.be.lessThan(6);
+  });
+
+  describe('bytes that wait', () => {
+    let server: Bed;
+    let one: Peer;
+    const open = async (options: Parameters<typeof bed>[0]): Promise<void> => {
+      server = await bed(options);
+      one = await server.peer();
+      one.send(GREETING);
+    };
+    afterEach(() => server.end());
+
+    for (const [how, cut] of [
+      ['in one frame', 3_005],
+      ['in two frames', 2_000],
+    ] as const) {
+      it(`counts messages that came ${how} and are whole, as long as their calls have no end`, async () => {
+        await open({ maxBufferedBytes: 5_000 });
+        const whole = message(Buffer.alloc(3_000, 0x61));
+        const send = (id: number): void =>
+          one.send(
+            headers(id, rpcFields(ECHO)),
+            data(id, whole.subarray(0, cut)),
+            ...(cut < whole.length ? [data(id, whole.subarray(cut))] : []),
+          );
+        send(1);
+        send(3);
+        expect((await one.answer(3)).fields['grpc-status']).to.equal('8');
+        one.send(data(1, Buffer.alloc(0), true));
+        expect((await one.answer(1)).body.length).to.equal(3_005);
+        send(5);
+        one.send(data(5, Buffer.alloc(0), true));
+        expect((await one.answer(5)).fields['grpc-status']).to.equal('0');
+      });
+    }
+
+    it('counts messages without bytes that nobody reads', async () => {
+      await open({ maxBufferedBytes: 100_000 });
+      one.send(
+        headers(1, rpcFields(IDLE)),
+        data(
+          1,
+          many(3_000, () => message(Buffer.alloc(0))),
+        ),
+      );
+      expect((await one.answer(1)).fields['grpc-status']).to.equal('8');
+    });
+  });
+
+  it('holds back a handler whose answers a socket does not take, and sends them all when it does', async () => {
+    const { connection, hear, hold, letGo, said } = inProcess();
+    hear(PREFACE, settings([4, 0x7fff_ffff]), SETTINGS_ACK, windowUpdate(0, 0x7fff_0000 - 65_535));
+    await turn();
+    hold();
+    // Each is answered 255 times: 25 MB.
+    hear(
+      headers(1, rpcFields(MANY)),
+      many(10, () => data(1, message(Buffer.alloc(10_000, 0xff)))),
+    );
+    for (let i = 0; i < 100; i++) await turn();
+    expect(connection.socket.writableLength + connection.sender.out.length).to.be.lessThan(1_000_000);
+    letGo();
+    await eventually('all of it', () => said().length > 25_500_000);
+    hear(data(1, Buffer.alloc(0), true));
+    await eventually('the end', () => connection.streams.size === 0);
+  });
+
+  it('inflates 8 messages at once, and no more', async () => {
+    let finished = 0;
+    const bomb = gzipSync(Buffer.alloc(1_000_000));
+    const all = Array.from({ length: 50 }, async () => {
+      await gunzipped(bomb, 1_000_000);
+      finished++;
+    });
+    await gunzipped(gzipSync(HI), 1_000_000);
+    expect(finished).to.be.greaterThan(42);
+    await Promise.all(all);
+  });
+
+  it('never begins a call that is reset while its message is inflated', async () => {
+    const { begun, hear, said } = inProcess();
+    hear(GREETING, headers(1, ECHO_GZIP), data(1, message(gzipSync(Buffer.alloc(1_000_000)), 1), true));
+    hear(reset(1, CODE.cancel), headers(3, ECHO_GZIP), data(3, message(gzipSync(Buffer.alloc(3_000_000)), 1), true));
+    await eventually('the other to be answered', () =>
+      framesOf(said()).some(({ type, id }) => type === FRAME.data && id === 3),
+    );
+    expect(begun()).to.equal(1);
   });
 });

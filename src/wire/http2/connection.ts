@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { equal } from '../hpack/path-cache.ts';
 import type { Bounds, Refusal } from './bounds.ts';
 import type { Flusher } from './flusher.ts';
 import { CODE, ConnectionError, type ErrorCode, FRAME, PREFACE } from './frame.ts';
@@ -58,6 +59,8 @@ export class Connection {
   /** The highest stream that the peer has opened; beyond `lastId` our GOAWAY has said that it may not. */
   highestId = 0;
   lastId = MAX_WINDOW;
+  /** Our GOAWAY has said so; `lastId` alone does not tell, for 2^31 - 1 is a stream as well. */
+  private saidLast = false;
   peerLeaves = false;
   /** What is kept of messages that are not whole, or that nobody has read yet. */
   bufferedBytes = 0;
@@ -77,7 +80,6 @@ export class Connection {
     this.incoming = new Incoming(this);
     this.life = new Life(this);
     socket.on('data', (chunk: Buffer) => this.read(chunk));
-    socket.on('drain', () => this.drained());
     // A connection that breaks ends its calls, and nothing else.
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.gone());
@@ -134,14 +136,17 @@ export class Connection {
     const { out } = this.sender;
     const { socket } = this;
     if (out.length === 0 || !socket.writable) return;
-    socket.write(out.take());
+    const { maxUnsentBytes } = this.bounds;
+    // The event 'drain' is of a mark of the socket's own, which may be above ours.
+    if (this.backedUp || socket.writableLength + out.length >= maxUnsentBytes) socket.write(out.take(), this.taken);
+    else socket.write(out.take());
     // Most often the kernel has it all by now, and the buffer is free.
     if (socket.writableLength === 0) {
       out.giveBack();
       return;
     }
     out.letGo();
-    if (this.backedUp || socket.writableLength < this.bounds.maxUnsentBytes) return;
+    if (this.backedUp || socket.writableLength < maxUnsentBytes) return;
     this.backedUp = true;
     this.life.backedUpMs = this.nowMs();
     if (!this.ended) socket.pause();
@@ -204,16 +209,22 @@ export class Connection {
     this.flushSoon();
   }
 
+  /** An answer to another PING says nothing of what the peer has seen. */
+  pingAnswered(bytes: Buffer, start: number, end: number): void {
+    if (this.life.drainingSinceMs > 0 && equal(DRAIN_PING, bytes, start, end)) this.drainAcknowledged();
+  }
+
   /** The second step: the peer has seen the first, or has had time to. */
   drainAcknowledged(): void {
-    if (this.ended || this.lastId !== MAX_WINDOW) return;
+    if (this.ended || this.saidLast) return;
+    this.saidLast = true;
     this.lastId = this.highestId;
     this.goaway(this.lastId, CODE.noError, '');
     this.finishIfDone();
   }
 
   finishIfDone(): void {
-    if (this.streams.size === 0 && (this.lastId !== MAX_WINDOW || this.peerLeaves)) this.finish();
+    if (this.streams.size === 0 && (this.saidLast || this.peerLeaves)) this.finish();
   }
 
   /** GOAWAY with an error, and the socket is really closed. */
@@ -304,12 +315,13 @@ export class Connection {
     this.flushSoon();
   }
 
-  private drained(): void {
-    if (!this.backedUp) return;
+  /** The socket has taken what it was given. */
+  private readonly taken = (): void => {
+    if (!this.backedUp || this.socket.writableLength > 0) return;
     this.backedUp = false;
     this.socket.resume();
     this.sender.connectionMayGo();
-  }
+  };
 
   private gone(): void {
     this.ended = true;

@@ -186,6 +186,7 @@ export class Incoming implements FrameSink {
       this.blocks.fields(bytes, start, end);
       if (id >= this.skippedFrom && id <= this.skippedTo) throw protocolError('a stream below the highest');
       this.onClosed(id, 'HEADERS');
+      this.control(1);
       return;
     }
     const head = this.blocks.head(bytes, start, end);
@@ -320,7 +321,7 @@ export class Incoming implements FrameSink {
     if (id !== 0) throw protocolError('PING on a stream');
     if (end - start !== 8) throw frameSizeError('PING');
     if (flags & FLAG.ack) {
-      if (this.connection.life.drainingSinceMs > 0) this.connection.drainAcknowledged();
+      this.connection.pingAnswered(bytes, start, end);
       this.control(1);
       return;
     }
@@ -345,6 +346,7 @@ export class Incoming implements FrameSink {
   private goaway(id: number, start: number, end: number): void {
     if (id !== 0) throw protocolError('GOAWAY on a stream');
     if (end - start < 8) throw frameSizeError('GOAWAY');
+    this.control(1);
     this.connection.peerLeaves = true;
     this.connection.finishIfDone();
   }

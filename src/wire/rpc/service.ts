@@ -59,21 +59,22 @@ export class RpcService {
     }
     head.memo ??= planOf(head, this.options.methods);
     const plan = head.memo as Plan;
-    if (plan.kind === 'call') return this.call(stream, plan, head);
     if (plan.kind === 'refused') return this.refuse(stream, plan, plan.accepting);
+    const { connection } = stream;
+    const { maxConcurrentStreams } = connection.bounds;
+    // Who has not acknowledged our SETTINGS may have sent as many again before it knew them.
+    const most = connection.settled ? maxConcurrentStreams : 2 * maxConcurrentStreams;
+    if (connection.load > most) return this.exhausted(stream, 'max_streams', 'too many calls at once');
+    if (plan.kind === 'call') return this.call(stream, plan, head);
     return new HttpAnswer(stream, plan, this.requestTimeoutMs);
   };
 
   private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields }: Head): StreamEvents {
     const { connection } = stream;
-    const { maxConcurrentStreams, maxBlockedBytes } = connection.bounds;
-    // Who has not acknowledged our SETTINGS may have sent as many again before it knew them.
-    const most = connection.settled ? maxConcurrentStreams : 2 * maxConcurrentStreams;
-    if (connection.load > most) return this.exhausted(stream, 'max_streams', 'too many calls at once');
     if (this.running >= this.options.maxRunning) {
       return this.exhausted(stream, 'max_running_calls', 'too many calls at once');
     }
-    if (connection.sender.blockedBytes > maxBlockedBytes) {
+    if (connection.sender.blockedBytes > connection.bounds.maxBlockedBytes) {
       return this.exhausted(stream, 'max_blocked_bytes', 'too many answers wait to be read');
     }
     const { method } = plan;

@@ -57,11 +57,10 @@ export class StreamingCall extends Call implements StreamContext {
   }
 
   private accept(message: Message): void {
+    this.queue.push(message);
     if (message.compressed && !this.gzip) {
       throw new CallError(STATUS.internal, 'a compressed message without grpc-encoding');
     }
-    if (!this.take(message.bytes.length)) throw new CallError(STATUS.resourceExhausted, 'too many unread messages');
-    this.queue.push(message);
   }
 
   end(): void {
@@ -115,10 +114,16 @@ export class StreamingCall extends Call implements StreamContext {
     }
     const message = this.ended ? undefined : this.queue.shift();
     if (message === undefined) return { done: true, value: undefined };
-    this.give(message.bytes.length);
     if (this.queue.length === 0) this.giveBack();
-    const { compressed, bytes } = message;
-    return { done: false, value: compressed ? await gunzipped(bytes, this.service.maxMessageBytes) : bytes };
+    try {
+      return { done: false, value: await this.plain(message) };
+    } finally {
+      this.give(message.held);
+    }
+  }
+
+  private plain({ compressed, bytes }: Message): Uint8Array | Promise<Uint8Array> {
+    return compressed ? gunzipped(bytes, this.service.maxMessageBytes, () => !this.ended) : bytes;
   }
 
   private giveBack(): void {
@@ -143,7 +148,7 @@ export class StreamingCall extends Call implements StreamContext {
 
   protected abandoned(): void {
     this.reader.drop();
-    for (const { bytes } of this.queue.splice(0)) this.give(bytes.length);
+    for (const { held } of this.queue.splice(0)) this.give(held);
     this.wakeReader();
     this.drained();
     const listeners = this.cancelListeners.splice(0);
