@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { CODE, FLAG, FRAME, PREFACE, uint31 } from '../../src/wire/http2/frame.ts';
 import { gunzipped } from '../../src/wire/rpc/gzip.ts';
+import { Queue } from '../../src/wire/rpc/queue.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Bed, bed, CHAT, ECHO, IDLE, inProcess, MANY } from './bed.ts';
 import {
@@ -238,6 +239,18 @@ describe('what is hostile on wire', () => {
     await eventually('all of it', () => said().length > 25_500_000);
     hear(data(1, Buffer.alloc(0), true));
     await eventually('the end', () => connection.streams.size === 0);
+  });
+
+  it('keeps 100,000 things in their order, whatever was taken in between', () => {
+    const queue = new Queue<number>();
+    let [put, taken] = [1, 1];
+    while (taken < 100_000) {
+      for (let i = 0; i < 300; i++) queue.push(put++);
+      for (let i = 0; i < 299; i++) expect(queue.shift() === taken++).to.equal(true);
+    }
+    expect(queue.length).to.equal(put - taken);
+    while (queue.length > 0) expect(queue.shift() === taken++).to.equal(true);
+    expect([queue.shift(), taken]).to.deep.equal([undefined, put]);
   });
 
   it('inflates 8 messages at once, and no more', async () => {

@@ -1,12 +1,13 @@
 import { gunzip } from 'node:zlib';
 import { CallError } from './message-reader.ts';
+import { Queue } from './queue.ts';
 import { STATUS } from './status.ts';
 
 /** Few bytes become many, so only so many messages are blown up at once, of all connections; the others wait in turn. */
 const MOST_AT_ONCE = 8;
 
 let atWork = 0;
-const waiting: (() => void)[] = [];
+const waiting = new Queue<() => void>();
 
 /** Rejects with CallError: what is no gzip, what would be longer than a message may be, and what nobody `wants` then. */
 export async function gunzipped(

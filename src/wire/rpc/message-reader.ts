@@ -26,6 +26,7 @@ export interface Room {
 
 const PREFIX_BYTES = 5;
 const FIRST_BYTES = 1_024;
+const NOTHING = Buffer.alloc(0);
 /** What a message costs beside its bytes, so that those without any are counted. */
 const OVERHEAD_BYTES = 256;
 
@@ -92,7 +93,7 @@ export class MessageReader {
       if (!this.room.take(capacity - before)) {
         throw new CallError(STATUS.resourceExhausted, 'too many bytes of unfinished messages');
       }
-      const larger = Buffer.allocUnsafeSlow(capacity);
+      const larger = capacity === 0 ? NOTHING : Buffer.allocUnsafeSlow(capacity);
       this.kept?.copy(larger, 0, 0, this.at);
       this.kept = larger;
     }

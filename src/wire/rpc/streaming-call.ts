@@ -4,6 +4,7 @@ import { gunzipped } from './gzip.ts';
 import { CallError, type Message, MessageReader } from './message-reader.ts';
 import type { StreamContext, StreamHandler } from './method.ts';
 import type { Plan } from './plan.ts';
+import { Queue } from './queue.ts';
 import type { RpcService } from './service.ts';
 import { STATUS } from './status.ts';
 
@@ -18,7 +19,7 @@ export class StreamingCall extends Call implements StreamContext {
   private readonly handler: StreamHandler;
   private readonly gzip: boolean;
   private readonly reader: MessageReader;
-  private readonly queue: Message[] = [];
+  private readonly queue = new Queue<Message>();
   /** Bytes of the wire that are given back to the caller once the queue is empty. */
   private heldBytes = 0;
   private allCame = false;
@@ -148,7 +149,7 @@ export class StreamingCall extends Call implements StreamContext {
 
   protected abandoned(): void {
     this.reader.drop();
-    for (const { held } of this.queue.splice(0)) this.give(held);
+    for (let left = this.queue.shift(); left !== undefined; left = this.queue.shift()) this.give(left.held);
     this.wakeReader();
     this.drained();
     const listeners = this.cancelListeners.splice(0);
