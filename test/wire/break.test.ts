@@ -223,6 +223,20 @@ describe('what is hostile on wire', () => {
     });
   });
 
+  it('leaves half of 4 places to calls of one message, whatever streams are open', async () => {
+    const { hear, said } = inProcess({ calls: { maxRunning: 4 } });
+    hear(GREETING, headers(1, rpcFields(IDLE)), headers(3, rpcFields(IDLE)));
+    hear(headers(5, rpcFields(IDLE)), call(7, ECHO, HI));
+    await eventually('an answer', () => framesOf(said()).some(({ type, id }) => type === FRAME.data && id === 7));
+    const ended = framesOf(said()).filter(({ type, flags }) => type === FRAME.headers && flags & FLAG.endStream);
+    expect(ended.map(({ id }) => id)).to.deep.equal([5, 7]);
+    // A stream that goes makes room for another.
+    hear(reset(1, CODE.cancel));
+    await turn();
+    hear(headers(9, rpcFields(CHAT)), data(9, message(HI)));
+    await eventually('an answer', () => framesOf(said()).some(({ type, id }) => type === FRAME.data && id === 9));
+  });
+
   it('holds back a handler whose answers a socket does not take, and sends them all when it does', async () => {
     const { connection, hear, hold, letGo, said } = inProcess();
     hear(PREFACE, settings([4, 0x7fff_ffff]), SETTINGS_ACK, windowUpdate(0, 0x7fff_0000 - 65_535));

@@ -17,7 +17,7 @@ export interface RpcOptions {
   readonly statusOf: (error: unknown) => Status;
   /** A larger message is RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
-  /** Handlers that run at once; a call beyond is RESOURCE_EXHAUSTED. */
+  /** Handlers that run at once, half of them of streams at most; a call beyond is RESOURCE_EXHAUSTED. */
   readonly maxRunning: number;
   /** Bytes of messages that are not whole or not read: of a connection, and of all. */
   readonly maxBufferedBytes: number;
@@ -39,8 +39,9 @@ export class RpcService {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly statusOf: (error: unknown) => Status;
-  /** Handlers that run. */
+  /** Handlers that run, and those of streams among them. */
   running = 0;
+  streaming = 0;
   private bufferedBytes = 0;
   private readonly options: RpcOptions;
 
@@ -71,13 +72,15 @@ export class RpcService {
 
   private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields }: Head): StreamEvents {
     const { connection } = stream;
-    if (this.running >= this.options.maxRunning) {
+    const { method } = plan;
+    const { maxRunning } = this.options;
+    // Streams may stay for ever and do nothing, so some room is left beside them for calls that come and go.
+    if (this.running >= maxRunning || (method.kind === 'stream' && this.streaming * 2 >= maxRunning)) {
       return this.exhausted(stream, 'max_running_calls', 'too many calls at once');
     }
     if (connection.sender.blockedBytes > connection.bounds.maxBlockedBytes) {
       return this.exhausted(stream, 'max_blocked_bytes', 'too many answers wait to be read');
     }
-    const { method } = plan;
     return method.kind === 'unary'
       ? new UnaryCall(this, stream, plan, fields, method.serve)
       : new StreamingCall(this, stream, plan, fields, method.serve);

@@ -77,6 +77,7 @@ export class StreamingCall extends Call implements StreamContext {
   run(): void {
     if (this.ended) return;
     this.enter();
+    this.service.streaming++;
     this.runs = true;
     void this.handle();
   }
@@ -140,6 +141,7 @@ export class StreamingCall extends Call implements StreamContext {
 
   private done(): void {
     this.runs = false;
+    this.service.streaming--;
     this.leave();
   }
 
