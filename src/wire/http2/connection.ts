@@ -2,13 +2,16 @@ import type { Socket } from 'node:net';
 import { equal } from '../hpack/path-cache.ts';
 import type { Bounds, Refusal } from './bounds.ts';
 import type { Flusher } from './flusher.ts';
-import { CODE, ConnectionError, type ErrorCode, FRAME, PREFACE } from './frame.ts';
+import { CODE, ConnectionError, type ErrorCode, FRAME } from './frame.ts';
+import { Guards } from './guards.ts';
+import { Handshake } from './handshake.ts';
 import type { Head } from './head.ts';
 import { Incoming } from './incoming.ts';
 import { Life } from './life.ts';
 import { Sender } from './sender.ts';
-import { DEFAULT_WINDOW, MAX_WINDOW, SETTING } from './settings.ts';
+import { MAX_WINDOW } from './settings.ts';
 import type { Stream, StreamEvents } from './stream.ts';
+import { Streams } from './streams.ts';
 
 /** Who serves the requests of connections. */
 export interface Application {
@@ -22,17 +25,8 @@ export interface Application {
   refused(bound: Refusal): void;
 }
 
-/** How many of the streams that we have reset may still get what the peer sent before it knew. */
-const MOST_REMEMBERED_RESETS = 4_096;
 const MOST_DEBUG_BYTES = 200;
 const DRAIN_PING = Buffer.from('draining', 'latin1');
-
-const HTTP_1 = /^[A-Z]+ \S+ HTTP\/1\.\d\r?\n/;
-const MOST_REQUEST_LINE = 8_192;
-const NOT_HTTP_2 = 'This port speaks HTTP/2 only.\n';
-const VERSION_NOT_SUPPORTED =
-  'HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-type: text/plain\r\n' +
-  `content-length: ${NOT_HTTP_2.length}\r\n\r\n${NOT_HTTP_2}`;
 
 /** Address and port of the other end, or what is known of it. */
 export function peerOf({ remoteAddress, remotePort }: Socket): string {
@@ -46,7 +40,8 @@ export class Connection {
   readonly application: Application;
   readonly sender: Sender;
   readonly life: Life;
-  readonly streams = new Map<number, Stream>();
+  readonly guards: Guards;
+  readonly streams = new Streams();
   /** Which read of the socket this is, and when it began. */
   reads = 0;
   readMs = Date.now();
@@ -56,19 +51,13 @@ export class Connection {
   ended = false;
   /** The socket has not taken what it was given; nothing is read meanwhile. */
   backedUp = false;
-  /** The highest stream that the peer has opened; beyond `lastId` our GOAWAY has said that it may not. */
-  highestId = 0;
-  lastId = MAX_WINDOW;
-  /** Our GOAWAY has said so; `lastId` alone does not tell, for 2^31 - 1 is a stream as well. */
-  private saidLast = false;
   peerLeaves = false;
   /** What is kept of messages that are not whole, or that nobody has read yet. */
   bufferedBytes = 0;
   private readonly flusher: Flusher;
+  private readonly handshake: Handshake;
   private readonly incoming: Incoming;
-  private readonly resets = new Set<number>();
   private ready: { run(): void }[] = [];
-  private prefaceBytes = 0;
   private toFlush = false;
 
   constructor(socket: Socket, bounds: Bounds, application: Application, flusher: Flusher) {
@@ -77,6 +66,8 @@ export class Connection {
     this.application = application;
     this.flusher = flusher;
     this.sender = new Sender(this);
+    this.guards = new Guards(bounds);
+    this.handshake = new Handshake(this);
     this.incoming = new Incoming(this);
     this.life = new Life(this);
     socket.on('data', (chunk: Buffer) => this.read(chunk));
@@ -99,25 +90,16 @@ export class Connection {
   }
 
   get prefaced(): boolean {
-    return this.prefaceBytes === PREFACE.length;
+    return this.handshake.done;
   }
 
   get settled(): boolean {
-    return this.incoming.settingsAcked;
+    return this.incoming.settings.acked;
   }
 
   /** Since when a block of headers is not whole; 0 when none is begun. */
   get blockSinceMs(): number {
     return this.incoming.blockSinceMs;
-  }
-
-  get partial(): boolean {
-    return this.incoming.partial;
-  }
-
-  /** A piece of an answer has gone out that is worth a window update, or was the last of what waited. */
-  answered(): void {
-    this.incoming.answered();
   }
 
   /** Runs at the end of this read: what the peer takes back in the same read is never begun. */
@@ -157,20 +139,19 @@ export class Connection {
     out.header(4, FRAME.rstStream, 0, streamId);
     out.uint32(code);
     this.flushSoon();
-    this.resets.add(streamId);
-    if (this.resets.size > MOST_REMEMBERED_RESETS)
-      for (const oldest of this.resets) return void this.resets.delete(oldest);
-  }
-
-  /** True for a stream that we have reset not long ago: what still comes for it is no error (section 5.1). */
-  wasReset(streamId: number): boolean {
-    return this.resets.has(streamId);
+    this.streams.rememberReset(streamId);
   }
 
   resetStream(stream: Stream, code: ErrorCode): void {
     this.rst(stream.id, code);
     this.close(stream);
     stream.events.reset();
+  }
+
+  /** The peer has made an error that ends it (section 5.4.2). */
+  streamError(stream: Stream, code: ErrorCode): void {
+    this.resetStream(stream, code);
+    this.guards.streamError(this.readMs);
   }
 
   /** The peer has reset it. */
@@ -216,22 +197,22 @@ export class Connection {
 
   /** The second step: the peer has seen the first, or has had time to. */
   drainAcknowledged(): void {
-    if (this.ended || this.saidLast) return;
-    this.saidLast = true;
-    this.lastId = this.highestId;
-    this.goaway(this.lastId, CODE.noError, '');
+    const { streams } = this;
+    if (this.ended || streams.saidLast) return;
+    streams.noMore();
+    this.goaway(streams.lastId, CODE.noError, '');
     this.finishIfDone();
   }
 
   finishIfDone(): void {
-    if (this.streams.size === 0 && (this.saidLast || this.peerLeaves)) this.finish();
+    if (this.streams.size === 0 && (this.streams.saidLast || this.peerLeaves)) this.finish();
   }
 
   /** GOAWAY with an error, and the socket is really closed. */
   fail(error: Error): void {
     if (this.ended) return;
     const code = error instanceof ConnectionError ? error.code : CODE.internalError;
-    if (this.prefaced) this.goaway(this.highestId, code, error instanceof ConnectionError ? error.message : '');
+    if (this.prefaced) this.goaway(this.streams.highestId, code, error instanceof ConnectionError ? error.message : '');
     this.application.failed(this, error);
     this.finish();
     this.dropStreams();
@@ -269,7 +250,7 @@ export class Connection {
     this.readMs = this.nowMs();
     this.life.pingedMs = 0;
     try {
-      const from = this.prefaced ? 0 : this.preface(chunk);
+      const from = this.prefaced ? 0 : this.handshake.read(chunk);
       if (from < chunk.length) this.incoming.read(chunk, from);
     } catch (error) {
       this.fail(error as Error);
@@ -278,41 +259,6 @@ export class Connection {
     if (ready.length === 0) return;
     this.ready = [];
     for (const work of ready) work.run();
-  }
-
-  /** Section 3.4. Where the preface ends in the chunk; nothing of ours is sent before the peer has spoken. */
-  private preface(chunk: Buffer): number {
-    let at = 0;
-    for (; at < chunk.length && this.prefaceBytes < PREFACE.length; at++) {
-      if (chunk[at] === PREFACE[this.prefaceBytes]) {
-        this.prefaceBytes++;
-        continue;
-      }
-      if (this.prefaceBytes <= 4 && HTTP_1.test(chunk.toString('latin1', 0, MOST_REQUEST_LINE))) {
-        this.socket.write(VERSION_NOT_SUPPORTED);
-      }
-      throw new ConnectionError(CODE.protocolError, 'no preface of HTTP/2');
-    }
-    if (this.prefaced) this.greet();
-    return at;
-  }
-
-  private greet(): void {
-    const { out } = this.sender;
-    const { bounds } = this;
-    const settings = [
-      [SETTING.maxConcurrentStreams, bounds.maxConcurrentStreams],
-      [SETTING.initialWindowSize, bounds.streamWindowBytes],
-      [SETTING.maxHeaderListSize, bounds.maxHeaderListBytes],
-    ] as const;
-    out.header(settings.length * 6, FRAME.settings, 0, 0);
-    for (const [id, value] of settings) {
-      out.uint16(id);
-      out.uint32(value);
-    }
-    const more = bounds.connectionWindowBytes - DEFAULT_WINDOW;
-    if (more > 0) this.sender.windowUpdate(0, more);
-    this.flushSoon();
   }
 
   /** The socket has taken what it was given. */

@@ -66,6 +66,14 @@ export function passed(bound: Bound, message: string): ConnectionError {
   return new ConnectionError(CODE.enhanceYourCalm, message, bound);
 }
 
+export function protocolError(message: string): ConnectionError {
+  return new ConnectionError(CODE.protocolError, message);
+}
+
+export function frameSizeError(what: string): ConnectionError {
+  return new ConnectionError(CODE.frameSizeError, `${what} of a wrong length`);
+}
+
 /** A 32-bit integer without its highest bit, which is reserved wherever these stand. */
 export function uint31(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! & 0x7f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;

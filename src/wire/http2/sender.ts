@@ -56,7 +56,7 @@ export class Sender {
       this.out.raw(body, 0, body.length);
       this.window -= length;
       stream.sendWindow -= length;
-      this.connection.answered();
+      this.connection.guards.answer();
       this.sent();
       return true;
     }
@@ -123,7 +123,7 @@ export class Sender {
       // A byte now and then is no progress.
       if (most >= PROGRESS_BYTES || stream.queuedBytes === 0) {
         stream.movedMs = this.connection.nowMs();
-        this.connection.answered();
+        this.connection.guards.answer();
       }
       this.sent();
     }
