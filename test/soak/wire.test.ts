@@ -42,7 +42,9 @@ describe('a long run on wire', function () {
   });
 
   async function start(redis?: string): Promise<Service> {
-    const weir = await service({ rules: RULES, redis, env: { GRPC_TRANSPORT: 'wire' } });
+    // A busy machine may keep Redis waiting, which is no matter here.
+    const env = { GRPC_TRANSPORT: 'wire', REDIS_COMMAND_TIMEOUT: '30s', MAX_LOOP_LAG: '30s' };
+    const weir = await service({ rules: RULES, redis, env });
     return opened(weir, weir.close);
   }
 
@@ -101,10 +103,10 @@ describe('a long run on wire', function () {
         sizes.push(await rss(weir));
       }
       const seconds = (Date.now() - began) / 1_000;
-      expect(await metric(weir.httpPort, 'ratelimit_decisions_total{domain="d",code="ok"}')).to.equal(CALLS);
       figure(`calls counted in ${store}, all answered OK`, CALLS);
       figure(`calls per second, CPU each (${store})`, `${Math.round(CALLS / seconds)}, ${cpuUs.toFixed(1)} us`);
       figure(`RSS idle and after each fifth of them (${store})`, sizes.map(megabytes).join(', '));
+      expect(await metric(weir.httpPort, 'ratelimit_decisions_total{domain="d",code="ok"}')).to.equal(CALLS);
       expect(sizes.at(-1)! - sizes[1]!, 'bytes of growth').to.be.at.most(20 * MEGABYTE);
     });
   }
