@@ -135,6 +135,23 @@ describe('what is unusual on wire, and allowed', () => {
     expect(connection.ended).to.equal(true);
   });
 
+  it('waits for a slow peer to take the last answers of a drain, longer than the second of a linger', async () => {
+    const { connection, hear, hold, letGo, said } = inProcess({ bounds: { stallTimeoutMs: 5_000 } });
+    hear(GREETING);
+    await turn();
+    hold();
+    hear(call(1, ECHO, HI));
+    await eventually('the answer', () => connection.streams.size === 0);
+    connection.drain();
+    hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.from('draining')));
+    connection.life.tick(Date.now() + 3_000);
+    expect(connection.socket.destroyed).to.equal(false);
+    letGo();
+    await eventually('it all', () => framesOf(said()).filter(({ type }) => type === FRAME.goaway).length === 2);
+    connection.life.tick(Date.now() + 3_000);
+    expect(connection.socket.destroyed).to.equal(true);
+  });
+
   it('answers a request that is not gRPC once, though its end comes after its time and no window is open', async () => {
     const { connection, hear, said } = inProcess({ calls: { requestTimeoutMs: 1_000 } });
     hear(PREFACE, settings([4, 0]), SETTINGS_ACK, headers(1, GET));
@@ -221,6 +238,19 @@ describe('what is hostile on wire', () => {
       );
       expect((await one.answer(1)).fields['grpc-status']).to.equal('8');
     });
+  });
+
+  it('rests until the other sockets were read when 256 kB have come', async () => {
+    const { connection, hear } = inProcess();
+    const { socket } = connection;
+    hear(GREETING, headers(1, rpcFields('/test.T/None')));
+    const chunk = many(4, () => data(1, Buffer.alloc(16_000)));
+    for (let i = 0; i < 4; i++) hear(chunk);
+    expect(socket.isPaused()).to.equal(false);
+    hear(chunk);
+    expect(socket.isPaused()).to.equal(true);
+    await turn();
+    expect(socket.isPaused()).to.equal(false);
   });
 
   it('leaves half of 4 places to calls of one message, whatever streams are open', async () => {

@@ -25,6 +25,8 @@ export interface Application {
   refused(bound: Refusal): void;
 }
 
+/** Node would read 2 MB of one socket before it looks at another; after so many bytes the others go first. */
+const MOST_IN_A_ROW_BYTES = 256 * 1024;
 const MOST_DEBUG_BYTES = 200;
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 
@@ -59,6 +61,7 @@ export class Connection {
   private readonly incoming: Incoming;
   private ready: { run(): void }[] = [];
   private toFlush = false;
+  private inARowBytes = 0;
 
   constructor(socket: Socket, bounds: Bounds, application: Application, flusher: Flusher) {
     this.socket = socket;
@@ -255,10 +258,22 @@ export class Connection {
     } catch (error) {
       this.fail(error as Error);
     }
+    this.inARowBytes += chunk.length;
+    if (this.inARowBytes >= MOST_IN_A_ROW_BYTES) this.rest();
     const { ready } = this;
     if (ready.length === 0) return;
     this.ready = [];
     for (const work of ready) work.run();
+  }
+
+  /** Reads nothing more in this turn of the event loop. */
+  private rest(): void {
+    this.inARowBytes = 0;
+    if (this.ended || this.backedUp) return;
+    this.socket.pause();
+    setImmediate(() => {
+      if (!this.backedUp) this.socket.resume();
+    });
   }
 
   /** The socket has taken what it was given. */

@@ -33,7 +33,10 @@ export class Life {
   tick(nowMs: number): void {
     const { connection } = this;
     if (this.endedMs > 0) {
-      if (nowMs - this.endedMs >= LINGER_MS) connection.socket.destroy();
+      const { socket, bounds } = connection;
+      // The last answers may still be on their way to a peer that takes them slowly.
+      const mostMs = socket.writableLength > 0 ? Math.max(LINGER_MS, bounds.stallTimeoutMs) : LINGER_MS;
+      if (nowMs - this.endedMs >= mostMs) socket.destroy();
       return;
     }
     if (nowMs >= this.cutMs) {
