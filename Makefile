@@ -32,7 +32,7 @@ try: build
 bench: build
 	@exec node --import=tsx test/run/main.ts bench
 
-## soak    the long tests: fuzzing, memory under unique keys, faults of Redis at full size
+## soak    the long tests: fuzzing, memory under unique keys and 10 million calls, faults of Redis at full size
 soak: build
 	@exec node --import=tsx test/run/main.ts soak
 
