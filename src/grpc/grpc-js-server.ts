@@ -110,7 +110,11 @@ export function grpcJsServer(options: GrpcServerSettled): GrpcServer {
       return stopping;
     },
     target: () => targetOf(listener),
-    numbers: () => ({ connections: sockets.size, ended, refused: NONE }),
+    numbers() {
+      // Below TLS there is a socket more.
+      const admitted = [...sockets.values()].filter((state) => state !== 'dialled');
+      return { connections: admitted.length, ended, refused: NONE };
+    },
   };
 }
 
