@@ -141,7 +141,7 @@ export const SETTINGS = {
       'number',
       '100000',
       atLeastOne,
-      'Calls at work, of all connections; more are RESOURCE_EXHAUSTED at once.',
+      'Calls at work, of all connections, half of them streams at most; more are RESOURCE_EXHAUSTED at once.',
     ),
     grpcRequestTimeoutMs: setting(
       'GRPC_REQUEST_TIMEOUT',
@@ -212,7 +212,7 @@ export const SETTINGS = {
       'bytes',
       '67108864',
       atLeastOne,
-      'Unfinished messages of a connection; beyond it calls are RESOURCE_EXHAUSTED.',
+      'Messages of a connection that are not whole or not read yet, and what they cost beside their bytes; beyond it calls are RESOURCE_EXHAUSTED.',
     ),
     grpcMaxBufferedBytesOfAll: setting(
       'GRPC_MAX_BUFFERED_BYTES_OF_ALL',
