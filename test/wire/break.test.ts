@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { CODE, FLAG, FRAME, PREFACE, uint31 } from '../../src/wire/http2/frame.ts';
 import { gunzipped } from '../../src/wire/rpc/gzip.ts';
+import type { Method, StreamContext } from '../../src/wire/rpc/method.ts';
 import { Queue } from '../../src/wire/rpc/queue.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Bed, bed, CHAT, ECHO, IDLE, inProcess, MANY } from './bed.ts';
@@ -238,6 +239,48 @@ describe('what is hostile on wire', () => {
       );
       expect((await one.answer(1)).fields['grpc-status']).to.equal('8');
     });
+  });
+
+  it('ends a stream in the middle of a message after 1,000 ms, and keeps one that is silent between two', async () => {
+    const { connection, hear, refused } = inProcess({ calls: { requestTimeoutMs: 1_000 } });
+    let nowMs = Date.now();
+    connection.nowMs = () => nowMs;
+    const half = message(HI).subarray(0, 6);
+    const rest = message(HI).subarray(6);
+    hear(GREETING, headers(1, rpcFields(CHAT)), headers(3, rpcFields(CHAT)), data(1, half), data(3, half));
+    // One message after another ends late, and none has taken long.
+    for (let i = 0; i < 5; i++) {
+      nowMs += 900;
+      hear(data(1, Buffer.concat([rest, half])), ...(i === 0 ? [data(3, rest)] : []));
+      await turn();
+      connection.life.tick(nowMs);
+    }
+    nowMs += 999;
+    connection.life.tick(nowMs);
+    expect(connection.streams.size).to.equal(2);
+    connection.life.tick(nowMs + 1);
+    expect([[...connection.streams.keys()], refused]).to.deep.equal([[3], ['request_timeout']]);
+    await turn();
+    expect(connection.bufferedBytes).to.equal(0);
+  });
+
+  it('keeps nothing of what comes for a handler that wants no more messages', async () => {
+    const serve = async (stream: StreamContext): Promise<void> => {
+      for await (const first of stream.messages) {
+        await stream.send(first);
+        break;
+      }
+      await new Promise<void>((resolve) => stream.onCancelled(resolve));
+    };
+    const methods: ReadonlyMap<string, Method> = new Map([[ECHO, { kind: 'stream', serve }]]);
+    const { connection, hear, said } = inProcess({ calls: { methods } });
+    const sent = message(Buffer.alloc(10_000));
+    hear(GREETING, headers(1, rpcFields(ECHO)), data(1, sent), data(1, sent), data(1, sent.subarray(0, 100)));
+    await eventually('an answer', () => framesOf(said()).some(({ type }) => type === FRAME.data));
+    hear(data(1, sent));
+    expect([connection.bufferedBytes, connection.streams.size]).to.deep.equal([0, 1]);
+    hear(data(1, sent, true));
+    expect([connection.bufferedBytes, connection.streams.size]).to.deep.equal([0, 1]);
   });
 
   it('rests until the other sockets were read when 256 kB have come', async () => {

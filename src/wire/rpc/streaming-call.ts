@@ -13,7 +13,11 @@ export class StreamingCall extends Call implements StreamContext {
   readonly messages: AsyncIterable<Uint8Array> = {
     [Symbol.asyncIterator]: () => ({
       next: () => this.next(),
-      return: async () => ({ done: true, value: undefined }),
+      return: async () => {
+        this.deaf = true;
+        this.dropUnread();
+        return { done: true, value: undefined };
+      },
     }),
   };
   private readonly handler: StreamHandler;
@@ -22,6 +26,10 @@ export class StreamingCall extends Call implements StreamContext {
   private readonly queue = new Queue<Message>();
   /** Bytes of the wire that are given back to the caller once the queue is empty. */
   private heldBytes = 0;
+  /** Since when a message is not whole; 0: none is begun. */
+  private partialSinceMs = 0;
+  /** The handler wants no more messages. */
+  private deaf = false;
   private allCame = false;
   private runs = false;
   private wake: (() => void) | null = null;
@@ -44,6 +52,10 @@ export class StreamingCall extends Call implements StreamContext {
 
   data(bytes: Buffer, start: number, end: number): void {
     if (this.ended) return;
+    if (this.deaf) {
+      this.stream.consume(end - start);
+      return;
+    }
     try {
       this.reader.read(bytes, start, end, (message) => this.accept(message));
     } catch (error) {
@@ -51,6 +63,8 @@ export class StreamingCall extends Call implements StreamContext {
       this.cut({ code: error.code, message: error.message });
       return;
     }
+    if (!this.reader.partial) this.partialSinceMs = 0;
+    else if (this.partialSinceMs === 0) this.partialSinceMs = this.stream.connection.readMs;
     this.heldBytes += end - start;
     // An unfinished message needs the rest of it, so its bytes are not held back.
     if (this.queue.length === 0) this.giveBack();
@@ -58,15 +72,25 @@ export class StreamingCall extends Call implements StreamContext {
   }
 
   private accept(message: Message): void {
+    this.partialSinceMs = 0;
     this.queue.push(message);
     if (message.compressed && !this.gzip) {
       throw new CallError(STATUS.internal, 'a compressed message without grpc-encoding');
     }
   }
 
+  /** A stream may be silent for ever, but not in the middle of a message, which takes room. */
+  override tick(nowMs: number): void {
+    super.tick(nowMs);
+    const { partialSinceMs } = this;
+    // While others wait to be read, it may be our window that keeps the rest of it.
+    if (this.ended || partialSinceMs === 0 || this.queue.length > 0) return;
+    if (nowMs - partialSinceMs >= this.service.requestTimeoutMs) this.late();
+  }
+
   end(): void {
     if (this.ended) return;
-    if (this.reader.partial) {
+    if (this.reader.partial && !this.deaf) {
       this.cut({ code: STATUS.internal, message: 'the message is cut short' });
       return;
     }
@@ -134,6 +158,13 @@ export class StreamingCall extends Call implements StreamContext {
     this.stream.consume(bytes);
   }
 
+  private dropUnread(): void {
+    this.partialSinceMs = 0;
+    this.reader.drop();
+    for (let left = this.queue.shift(); left !== undefined; left = this.queue.shift()) this.give(left.held);
+    this.giveBack();
+  }
+
   private wakeReader(): void {
     this.wake?.();
     this.wake = null;
@@ -150,8 +181,7 @@ export class StreamingCall extends Call implements StreamContext {
   }
 
   protected abandoned(): void {
-    this.reader.drop();
-    for (let left = this.queue.shift(); left !== undefined; left = this.queue.shift()) this.give(left.held);
+    this.dropUnread();
     this.wakeReader();
     this.drained();
     const listeners = this.cancelListeners.splice(0);
