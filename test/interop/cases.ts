@@ -119,13 +119,13 @@ export const CASES: readonly Case[] = [
   {
     name: 'reflection',
     /**
-     * grpc.reflection.v1: the services listed, sorted; and `file`, the name of the file that has the symbol
+     * grpc.reflection.v1: the services listed, sorted; and `package`, that of the file which is said to have the symbol
      * grpc.health.v1.Health. For clients whose library has it.
      */
     does: 'lists services by reflection',
     prints: {
       services: ['envoy.service.ratelimit.v3.RateLimitService', 'grpc.health.v1.Health'],
-      file: 'grpc/health/v1/health.proto',
+      package: 'grpc.health.v1',
     },
   },
   {
