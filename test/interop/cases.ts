@@ -45,12 +45,15 @@ export const CASES: readonly Case[] = [
   },
   {
     name: 'deadline',
-    /** UnaryCall with a deadline of 500 ms and metadata `x-weir-call: deadline`, `x-weir-hold: gone`. */
+    /**
+     * EmptyCall, so that there is a connection; then UnaryCall with a deadline of 1,000 ms and metadata
+     * `x-weir-call: deadline`, `x-weir-hold: gone`.
+     */
     does: 'ends a call at its deadline, which the server was told',
     prints: { code: 4 },
     seen: ({ fates }) => {
       const { timeoutMs = null, ended = null } = fates.get('deadline') ?? {};
-      return timeoutMs !== null && timeoutMs > 0 && timeoutMs <= 500 && ended === 'gone';
+      return timeoutMs !== null && timeoutMs > 0 && timeoutMs <= 1_000 && ended === 'gone';
     },
   },
   {

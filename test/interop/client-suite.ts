@@ -54,8 +54,8 @@ export function clientSuite({ name, needs, program, without = {} }: ForeignClien
             const ca = over === 'TLS' ? authority.ca : '-';
             const answer = await answerOf([...command, server.address, ca, caseName]);
             expect(answer).to.deep.equal({ case: caseName, ...prints });
-            const what = () => `the server to have seen ${caseName}, and not ${text(server)}`;
-            await eventually(what(), () => seen(server.seen, server.bytesRead())).catch(() => expect.fail(what()));
+            const look = () => seen(server.seen, server.bytesRead());
+            await eventually(caseName, look).catch(() => expect.fail(`the server has seen ${text(server)}`));
             expect(server.failures, 'connections that were ended for an error').to.deep.equal([]);
           });
         }

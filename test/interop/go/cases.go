@@ -93,7 +93,10 @@ func concurrent(ctx context.Context, c client) (answer, error) {
 }
 
 func deadline(ctx context.Context, c client) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	if _, err := c.test.EmptyCall(ctx, &testpb.Empty{}); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	_, err := c.test.UnaryCall(with(ctx, "x-weir-call", "deadline", "x-weir-hold", "gone"), request(0, 0))
 	return answer{"code": status.Code(err)}, nil
