@@ -3,6 +3,8 @@ import { eventually } from '../support/eventually.ts';
 
 /** Longer than any client of the tests lives. */
 export const HOLD_MS = 120_000;
+/** So long calls of a drain are held at most, while none comes on another connection. */
+const AFTER_DRAIN_MS = 200;
 
 /** Metadata by which a client of the tests says what should happen to its calls. */
 const WORDS = {
@@ -112,8 +114,12 @@ export function director({ drain, serve }: Acts): Director {
       const drainAt = call.header(WORDS.drain);
       if (drainAt === null) return;
       await eventually('the calls in flight', () => waiting('drain').length >= Number(drainAt), HOLD_MS);
+      const before = new Set(seen.calls.keys());
+      const untilMs = performance.now() + AFTER_DRAIN_MS;
+      const elsewhere = (): boolean => [...seen.calls.keys()].some((peer) => !before.has(peer));
       seen.drains++;
       drain();
+      await eventually('a call elsewhere', () => elsewhere() || performance.now() >= untilMs, HOLD_MS);
       release('drain');
     },
   };
