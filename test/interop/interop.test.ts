@@ -21,6 +21,14 @@ const TEST_CASES = [
   'cancel_after_first_response',
   'timeout_on_sleeping_server',
   'custom_metadata',
+  // Large calls on one connection, and on one each.
+  'rpc_soak',
+  'channel_soak',
+];
+/** Of the last two. How long a call may take is no matter here. */
+const SOAK = [
+  ...['-soak_iterations', '100', '-soak_num_threads', '4', '-soak_overall_timeout_seconds', '100'],
+  ...['-soak_per_iteration_max_acceptable_latency_ms', '100000'],
 ];
 
 describe("gRPC's own interop cases, by the client of grpc-go", function () {
@@ -49,6 +57,7 @@ describe("gRPC's own interop cases, by the client of grpc-go", function () {
           const secure = ['-use_tls', '-ca_file', authority.ca, '-server_host_override', 'weir.test'];
           const { code, output } = await run(client, [
             ...['-server_host', '127.0.0.1', '-server_port', String(server.port), '-test_case', name],
+            ...SOAK,
             ...(over === 'TLS' ? [...secure, '-use_test_ca'] : []),
           ]);
           expect(code, output).to.equal(0);

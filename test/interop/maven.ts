@@ -19,9 +19,14 @@ export async function mavenProgram(folder: string, name: string, sources: readon
   const home = join(CACHE, 'java', `${name}-${await keyOf(sources)}`);
   if (!existsSync(home)) {
     const building = `${home}.${process.pid}`;
-    await built(['-B', '-q', '-f', join(folder, 'pom.xml'), 'package', `-Dout=${building}`]);
-    // Another run may have been quicker.
-    await rename(building, home).catch(() => rm(building, { recursive: true, force: true }));
+    try {
+      await built(['-B', '-q', '-f', join(folder, 'pom.xml'), 'package', `-Dout=${building}`]);
+      await rename(building, home);
+    } catch (error) {
+      await rm(building, { recursive: true, force: true });
+      // Another run may have been quicker.
+      if (!existsSync(home)) throw error;
+    }
   }
   return [join(home, 'client.jar'), join(home, 'lib', '*')].join(':');
 }
