@@ -39,22 +39,26 @@ public final class Client {
       Map.entry("health", Services::health),
       Map.entry("reflection", Services::reflection));
 
-  public static void main(String[] args) throws Exception {
-    if (args.length < 3) throw new IllegalArgumentException("usage: client ADDRESS CA CASE...");
-    var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-    var gson = new GsonBuilder().disableHtmlEscaping().create();
-    for (int i = 2; i < args.length; i++) {
-      var one = CASES.get(args[i]);
-      if (one == null) throw new IllegalArgumentException("there is no case " + args[i]);
-      var channel = channel(args[0], args[1]);
-      var said = new LinkedHashMap<String, Object>();
-      said.put("case", args[i]);
-      said.putAll(one.run(channel));
-      out.println(gson.toJson(said));
-      channel.shutdownNow();
+  public static void main(String[] args) {
+    // Threads of pools may live on for a minute, so the end is said.
+    try {
+      if (args.length < 3) throw new IllegalArgumentException("usage: client ADDRESS CA CASE...");
+      for (int i = 2; i < args.length; i++) run(args[0], args[1], args[i]);
+      System.exit(0);
+    } catch (Exception error) {
+      error.printStackTrace();
+      System.exit(1);
     }
-    // Threads of pools may live on for a minute.
-    System.exit(0);
+  }
+
+  private static void run(String address, String ca, String name) throws Exception {
+    var one = CASES.get(name);
+    if (one == null) throw new IllegalArgumentException("there is no case " + name);
+    var said = new LinkedHashMap<String, Object>();
+    said.put("case", name);
+    said.putAll(one.run(channel(address, ca)));
+    var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+    out.println(new GsonBuilder().disableHtmlEscaping().create().toJson(said));
   }
 
   private static ManagedChannel channel(String address, String ca) throws Exception {
