@@ -5,6 +5,7 @@ import {
   installed,
   installRedises,
   PROMETHEUS,
+  PROTOC,
   REDIS,
   TOOLCHAINS,
 } from './install.ts';
