@@ -12,7 +12,6 @@ export const REDIS: Need = { program: 'redis-server', package: 'redis-server', w
 export const PROMETHEUS: Need = { program: 'prometheus', package: 'prometheus', without: 'WITHOUT_PROMETHEUS' };
 export const BUBBLEWRAP: Need = { program: 'bwrap', package: 'bubblewrap', without: 'WITHOUT_CONTAINER' };
 export const H2LOAD: Need = { program: 'h2load', package: 'nghttp2-client', without: '' };
-export const PROTOC: Need = { program: 'protoc', package: 'protobuf-compiler', without: '' };
 /** Who has none of these skips the tests of clients made with them. */
 export const TOOLCHAINS: readonly Need[] = [
   { program: 'javac', package: 'default-jdk-headless', without: '' },

@@ -5,7 +5,6 @@ import {
   installed,
   installRedises,
   PROMETHEUS,
-  PROTOC,
   REDIS,
   TOOLCHAINS,
 } from './install.ts';
@@ -59,8 +58,6 @@ const missing = [
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 if (needsAny('WITHOUT_REDIS', ['unit', 'soak'])) installRedises();
-// Where one can't be had, the tests that need it are skipped and say so.
-if (needsAny('', ['interop'])) for (const need of [H2LOAD, PROTOC]) installed(need);
 for (const advice of missing) console.error(advice);
 if (needsAny('', ['interop'])) for (const advice of TOOLCHAINS.map(installed)) if (advice !== '') console.error(advice);
 

@@ -1,0 +1,10 @@
+import { fileURLToPath } from 'node:url';
+import { clientSuite } from './client-suite.ts';
+
+const PROGRAM = fileURLToPath(new URL('./node/grpc-js.ts', import.meta.url));
+
+clientSuite({
+  name: 'grpc-js',
+  needs: 'nothing',
+  program: async () => [process.execPath, '--import=tsx', PROGRAM],
+});
