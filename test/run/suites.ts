@@ -129,7 +129,7 @@ export const TEST: readonly Suite[] = [
   },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   // Clients of other languages are fetched and built in it, the first time.
-  { name: 'interop', commands: mocha('test/interop/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 900 },
+  { name: 'interop', commands: mocha('test/interop/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 1800 },
   {
     name: 'e2e on wire',
     commands: mocha('test/e2e/**/*.test.ts'),
