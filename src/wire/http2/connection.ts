@@ -184,18 +184,28 @@ export class Connection {
   drain(): void {
     if (this.ended || this.life.drainingSinceMs > 0) return;
     this.life.drainingSinceMs = this.nowMs();
-    if (!this.prefaced) {
-      this.socket.destroy();
-      return;
-    }
+    // The first calls of a peer that has not been heard yet may be on their way too.
+    if (this.prefaced) this.askToGo();
+  }
+
+  private askToGo(): void {
     this.goaway(MAX_WINDOW, CODE.noError, '');
     this.sender.out.header(8, FRAME.ping, 0, 0);
     this.sender.out.raw(DRAIN_PING, 0, 8);
     this.flushSoon();
   }
 
+  /** The PING of another time says nothing of the GOAWAY. */
+  pingAcknowledged(bytes: Buffer, start: number): void {
+    if (bytes.compare(DRAIN_PING, 0, DRAIN_PING.length, start, start + DRAIN_PING.length) === 0) this.drainEnds();
+  }
+
   /** The second step: the peer has seen the first, or has had time to. */
-  drainAcknowledged(): void {
+  drainEnds(): void {
+    if (!this.prefaced) {
+      this.socket.destroy();
+      return;
+    }
     if (this.ended || this.lastId !== MAX_WINDOW) return;
     this.lastId = this.highestId;
     this.goaway(this.lastId, CODE.noError, '');
@@ -266,7 +276,9 @@ export class Connection {
       }
       throw new ConnectionError(CODE.protocolError, 'no preface of HTTP/2');
     }
-    if (this.prefaced) this.greet();
+    if (!this.prefaced) return at;
+    this.greet();
+    if (this.life.drainingSinceMs > 0) this.askToGo();
     return at;
   }
 

@@ -313,7 +313,7 @@ export class Incoming implements FrameSink {
     if (id !== 0) throw protocolError('PING on a stream');
     if (end - start !== 8) throw frameSizeError('PING');
     if (flags & FLAG.ack) {
-      if (this.connection.life.drainingSinceMs > 0) this.connection.drainAcknowledged();
+      if (this.connection.life.drainingSinceMs > 0) this.connection.pingAcknowledged(bytes, start);
       this.control(1);
       return;
     }
