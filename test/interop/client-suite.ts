@@ -15,8 +15,8 @@ const OVER_TLS: ReadonlySet<string> = new Set(['unary', 'large', 'goaway']);
 export interface ForeignClient {
   /** Of the library, as it is in the title. */
   readonly name: string;
-  /** The title says so. */
-  readonly needs: string;
+  /** The title says so; absent: what is there anyway. */
+  readonly needs?: string;
   /** A command and its first arguments; ADDRESS CA CASE are put after them. */
   readonly program: () => Promise<readonly string[]>;
   /** What its library has no way to do, and why. */
@@ -27,7 +27,7 @@ export interface ForeignClient {
 
 /** Every case by one client that nobody here wrote. */
 export function clientSuite({ name, needs, program, without = {}, prints: own = {} }: ForeignClient): void {
-  describe(`${name} (needs ${needs})`, function () {
+  describe(needs === undefined ? name : `${name} (needs ${needs})`, function () {
     this.timeout(CASE_MS);
     let command: readonly string[];
     let authority: Certificates;

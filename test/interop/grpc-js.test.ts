@@ -5,6 +5,5 @@ const PROGRAM = fileURLToPath(new URL('./node/grpc-js.ts', import.meta.url));
 
 clientSuite({
   name: 'grpc-js',
-  needs: 'nothing',
   program: async () => [process.execPath, '--import=tsx', PROGRAM],
 });
