@@ -1,6 +1,6 @@
 # weir: what can be made here. `make` and `make help` print the lines that start with two hashes.
 .POSIX:
-.PHONY: help run test check dev try bench soak tables clean build deps node
+.PHONY: help run test check dev try bench bench-peers bench-starts soak tables clean build deps node
 
 RULES = examples
 
@@ -31,6 +31,14 @@ try: build
 ## bench   CPU microseconds per decision, beside a bare gRPC echo
 bench: build
 	@exec node --import=tsx test/run/main.ts bench
+
+## bench-peers  weir beside the Go service: CPU, decisions a second, latency; ROUNDS=1 MEASURE_SECONDS=1 ONLY=hot-1-allowed for less
+bench-peers: build
+	@exec node --import=tsx test/bench/peers/main.ts
+
+## bench-starts  CPU per call of ten fresh processes, to see whether some start slower than others; STARTS=n for others
+bench-starts: build
+	@exec node --import=tsx test/bench/starts.ts
 
 ## soak    the long tests: fuzzing, memory under unique keys and 10 million calls, faults of Redis at full size
 soak: build

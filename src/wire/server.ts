@@ -4,6 +4,7 @@ import { BOUNDS, type Bounds, type Refusal } from './http2/bounds.ts';
 import { type Application, Connection, peerOf } from './http2/connection.ts';
 import { flusher } from './http2/flusher.ts';
 import { passed } from './http2/frame.ts';
+import { DRAIN_STEP_MS } from './http2/life.ts';
 import { RPC_DEFAULTS, type RpcOptions, RpcService } from './rpc/service.ts';
 
 /** A TCP port, or the path of a unix socket; with TLS it takes clients that ask for h2 by ALPN and no others. */
@@ -66,8 +67,9 @@ export function wireServer(options: WireServerOptions): WireServer {
   };
 
   function accepted(socket: Socket): void {
-    if (stopping !== null) socket.destroy();
-    else connections.add(new Connection(socket, bounds, application, flushes));
+    const connection = new Connection(socket, bounds, application, flushes);
+    connections.add(connection);
+    if (stopping !== null) connection.drain();
   }
 
   const servers = options.listeners.map(({ tls, through }) => {
@@ -114,13 +116,16 @@ export function wireServer(options: WireServerOptions): WireServer {
   async function stop(drainTimeoutMs: number): Promise<void> {
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     for (const connection of connections) connection.drain();
-    // What is in a TLS handshake has no call to lose.
-    const known = new Set([...connections].map(({ socket }) => socket.remotePort));
-    for (const socket of sockets) if (!known.has(socket.remotePort)) socket.destroy();
+    // Of a TLS handshake that takes longer nobody waits for the end.
+    const late = setTimeout(() => {
+      const known = new Set([...connections].map(({ socket }) => socket.remotePort));
+      for (const socket of sockets) if (!known.has(socket.remotePort)) socket.destroy();
+    }, DRAIN_STEP_MS);
     const force = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, drainTimeoutMs);
     await Promise.all(closed);
+    clearTimeout(late);
     clearTimeout(force);
     clearInterval(ticker);
   }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { cpuTimes } from './cpu-time.ts';
 
 /** h2load drives one server: 8 connections with 32 streams each, 256 calls in flight. */
 export interface Load {
@@ -18,7 +19,7 @@ export interface LoadResult {
   readonly cpuUs: Readonly<Record<string, number>>;
 }
 
-const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
+export const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
 export async function load({ port, pids, calls, body, dir }: Load): Promise<LoadResult> {
   const file = path.join(dir, 'body');
   writeFileSync(file, framed(body));
@@ -38,22 +39,11 @@ export async function load({ port, pids, calls, body, dir }: Load): Promise<Load
 }
 
 /** A gRPC message: no compression, four bytes of length, the bytes. */
-function framed(body: Uint8Array): Uint8Array {
+export function framed(body: Uint8Array): Uint8Array {
   const frame = Buffer.alloc(5 + body.length);
   frame.writeUInt32BE(body.length, 1);
   frame.set(body, 5);
   return frame;
-}
-
-function cpuTimes(pids: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuTimeUs(pid)]));
-}
-
-/** Of all its threads, as the scheduler has it in nanoseconds: user and system time of /proc/PID/stat comes in 10 ms. */
-function cpuTimeUs(pid: number): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  const ns = threads.map((each) => Number(readFileSync(`/proc/${pid}/task/${each}/schedstat`, 'utf8').split(' ')[0]));
-  return ns.reduce((sum, each) => sum + each, 0) / 1_000;
 }
 
 function run(command: string, args: readonly string[]): Promise<string> {

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +16,10 @@ const OTLP_PACKAGES = ['opentelemetry-proto==1.45.2', 'grpcio==1.85.1'];
 export const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'weir');
 const GO_BIN = join(CACHE, 'go', 'bin');
 const HERE = fileURLToPath(new URL('.', import.meta.url));
+
+const INTEROP_PACKAGES = ['grpcio', 'grpcio-tools', 'grpcio-status', 'grpcio-health-checking', 'grpcio-reflection'].map(
+  (name) => `${name}==1.85.1`,
+);
 
 /** A toolchain is not there, or what it should fetch cannot be had. */
 export class Missing extends Error {
@@ -74,6 +79,28 @@ export function otlpPython(): Promise<string> {
   return pythonWith(OTLP_PACKAGES, 'import grpc, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc');
 }
 
+/** The path of a Python that has grpcio and what comes beside it. */
+export function interopPython(): Promise<string> {
+  return pythonWith(INTEROP_PACKAGES, 'import grpc_tools, grpc_status, grpc_health, grpc_reflection');
+}
+
+/**
+ * The path of the program `name` of a Cargo package of the tests, whose build needs protoc. Its dependencies are compiled
+ * once for each checkout and lock file; Cargo itself sees what has changed since.
+ */
+export async function rustProgram(source: string, name: string): Promise<string> {
+  const { code, output } = await run('protoc', ['--version']);
+  if (code !== 0) throw new Missing(`protoc: ${output}`);
+  const manifest = ['--locked', '--quiet', '--manifest-path', join(source, 'Cargo.toml')];
+  await fetched('cargo', ['fetch', ...manifest]);
+  const key = createHash('sha256')
+    .update(source)
+    .update(await readFile(join(source, 'Cargo.lock')));
+  const target = join(CACHE, `rust-${name}-${key.digest('hex').slice(0, 12)}`);
+  await succeeded('cargo', ['build', '--offline', ...manifest], { CARGO_TARGET_DIR: target });
+  return join(target, 'debug', name);
+}
+
 /** In a virtual environment named for the versions, below the cache directory. */
 async function pythonWith(packages: readonly string[], proof: string): Promise<string> {
   const home = join(CACHE, `python-${packages.join('-').replaceAll('==', '-')}`);
@@ -110,8 +137,8 @@ export async function fetched(
   if (code !== 0) throw new Missing(`${command} ${args.join(' ')}: ${output.trim().split('\n').slice(-3).join(' / ')}`);
 }
 
-async function succeeded(command: string, args: readonly string[]): Promise<void> {
-  const { code, output } = await run(command, args);
+async function succeeded(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<void> {
+  const { code, output } = await run(command, args, env);
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}\n${output}`);
 }
 
@@ -141,7 +168,7 @@ export async function run(
 /** Mirrors and certificates that this machine's go, pip and npm are told about in the environment. */
 function settingsOfFetchers(): Record<string, string> {
   const names =
-    /^(GO(PROXY|FLAGS|SUMDB|NOSUMDB|PRIVATE|PATH|MODCACHE|CACHE|TOOLCHAIN)$|PIP_|npm_config_|NODE_EXTRA_CA_CERTS$|SSL_CERT_|REQUESTS_CA_BUNDLE$|(https?|no)_proxy$)/i;
+    /^(GO(PROXY|FLAGS|SUMDB|NOSUMDB|PRIVATE|PATH|MODCACHE|CACHE|TOOLCHAIN)$|CARGO_(HOME$|HTTP_|NET_|REGISTR)|RUSTUP_|PIP_|npm_config_|NODE_EXTRA_CA_CERTS$|SSL_CERT_|REQUESTS_CA_BUNDLE$|(https?|no)_proxy$)/i;
   return Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => names.test(entry[0])),
   );

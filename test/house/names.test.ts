@@ -15,8 +15,8 @@ describe('names', () => {
     expect(CODE.filter((path) => vague.test(path))).to.deep.equal([]);
   });
 
-  it('writes file names in kebab-case', () => {
-    const kebab = /^([a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)+|[A-Z]+\.md)$/;
+  it('writes file names in kebab-case, but for those that Java and Cargo insist on', () => {
+    const kebab = /^([a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)+|[A-Z]+\.md|[A-Z]\w*\.java|Cargo\.(toml|lock))$/;
     expect(CODE.map((path) => basename(path)).filter((name) => !kebab.test(name))).to.deep.equal([]);
   });
 

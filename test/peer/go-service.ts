@@ -4,7 +4,7 @@ import { goTool } from '../foreign/toolchain.ts';
  * The newest Go service that can be installed as a module. It is some months older than the one whose answers are
  * recorded in test/oracle; where the two differ, the recordings win.
  */
-const SERVICE = {
+export const SERVICE = {
   module: 'github.com/envoyproxy/ratelimit/src/service_cmd',
   version: 'v1.4.1-0.20260122083618-3fb702589d36',
 };

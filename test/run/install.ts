@@ -12,6 +12,13 @@ export const REDIS: Need = { program: 'redis-server', package: 'redis-server', w
 export const PROMETHEUS: Need = { program: 'prometheus', package: 'prometheus', without: 'WITHOUT_PROMETHEUS' };
 export const BUBBLEWRAP: Need = { program: 'bwrap', package: 'bubblewrap', without: 'WITHOUT_CONTAINER' };
 export const H2LOAD: Need = { program: 'h2load', package: 'nghttp2-client', without: '' };
+/** Who has none of these skips the tests of clients made with them. */
+export const TOOLCHAINS: readonly Need[] = [
+  { program: 'javac', package: 'default-jdk-headless', without: '' },
+  { program: 'mvn', package: 'maven', without: '' },
+  { program: 'protoc', package: 'protobuf-compiler', without: '' },
+  H2LOAD,
+];
 
 const INSTALL_MS = 300_000;
 

@@ -1,4 +1,13 @@
-import { BUBBLEWRAP, envoyInstalled, H2LOAD, installed, installRedises, PROMETHEUS, REDIS } from './install.ts';
+import {
+  BUBBLEWRAP,
+  envoyInstalled,
+  H2LOAD,
+  installed,
+  installRedises,
+  PROMETHEUS,
+  REDIS,
+  TOOLCHAINS,
+} from './install.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
 import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
@@ -50,6 +59,7 @@ const missing = [
 ].filter((advice) => advice !== '');
 if (needsAny('WITHOUT_REDIS', ['unit', 'soak'])) installRedises();
 for (const advice of missing) console.error(advice);
+if (needsAny('', ['interop'])) for (const advice of TOOLCHAINS.map(installed)) if (advice !== '') console.error(advice);
 
 const outcomes: Outcome[] = missing.map((trouble) => ({ ...nothing('prepare'), failed: 1, trouble }));
 if (missing.length === 0) {

@@ -60,6 +60,7 @@ const APART = [
   'edge',
   'e2e',
   'foreign',
+  'interop',
   'receivers',
   'xds',
   'container',
@@ -127,6 +128,8 @@ export const TEST: readonly Suite[] = [
     without: 'WITHOUT_CONTAINER',
   },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
+  // Clients of other languages are fetched and built in it, the first time.
+  { name: 'interop', commands: mocha('test/interop/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 1800 },
   {
     name: 'e2e on wire',
     commands: mocha('test/e2e/**/*.test.ts'),

@@ -394,6 +394,34 @@ describe('an HTTP/2 connection', () => {
       expect(it_.failures).to.deep.equal([]);
     });
 
+    it('does not take the answer to another PING for that to its GOAWAY', async () => {
+      await open();
+      const one = await greeted(call(1, WAIT, HI));
+      await eventually('it to run', () => it_.begun() === 1);
+      const stopped = it_.server.stop(10_000);
+      await one.next(FRAME.goaway);
+      const ping = await one.next(FRAME.ping);
+      one.send(frame(FRAME.ping, FLAG.ack, 0, Buffer.from('areyouon')));
+      one.send(call(3, ECHO, HI), frame(FRAME.ping, FLAG.ack, 0, ping.payload));
+      expect((await one.answer(3)).fields['grpc-status']).to.equal('0');
+      it_.release();
+      await one.farewell();
+      await stopped;
+    });
+
+    it('answers the first calls of a peer that had not spoken when it was to end', async () => {
+      await open();
+      const one = await it_.peer();
+      await eventually('it to be known', () => it_.server.connections === 1);
+      const stopped = it_.server.stop(10_000);
+      one.send(GREETING, call(1, ECHO, HI));
+      expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
+      await one.next(FRAME.goaway);
+      await one.farewell();
+      await stopped;
+      expect(it_.failures).to.deep.equal([]);
+    });
+
     it('takes the second step after a second when nobody answers its PING', async () => {
       await open();
       const one = await greeted(call(1, WAIT, HI));

@@ -132,15 +132,35 @@ describe('listeners of wire', () => {
     await closeOf(connect(server.port, '127.0.0.1'));
   });
 
-  it('stops at once though a TLS handshake is open', async () => {
-    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
-    const socket = connect((secure as AddressInfo).port, '127.0.0.1');
+  /** A connection that has said nothing, and that the server knows: it has accepted another one behind it. */
+  async function silent(address: AddressInfo | string | undefined): Promise<Socket> {
+    const socket = connect((address as AddressInfo).port, '127.0.0.1');
     await once(socket, 'connect');
-    // The server knows it once it has accepted another one behind it.
-    expect(await echo(at(secure), credentials.createSsl(ca))).to.equal('hi');
-    const closed = closeOf(socket);
+    expect(await echo(at(address), credentials.createSsl(ca))).to.equal('hi');
+    return socket;
+  }
+
+  it('stops though a TLS handshake is open', async () => {
+    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const closed = closeOf(await silent(secure));
     await server!.server.stop(60_000);
     await closed;
+  });
+
+  it('answers the first call behind a TLS handshake that was open when it was to stop', async () => {
+    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const socket = await silent(secure);
+    const stopped = server!.server.stop(60_000);
+    const session = connectHttp2(`https://${at(secure)}`, {
+      createConnection: () => connectTls({ socket, host: '127.0.0.1', ca, ALPNProtocols: ['h2'] }),
+    });
+    const stream = session.request({
+      ...{ ':method': 'POST', ':path': ECHO, 'content-type': 'application/grpc', te: 'trailers' },
+    });
+    stream.resume().end(Buffer.from([0, 0, 0, 0, 2, 0x68, 0x69]));
+    const [trailers] = (await once(stream, 'trailers')) as [Record<string, string>];
+    expect(trailers['grpc-status']).to.equal('0');
+    await stopped;
   });
 
   it('closes the 3rd connection of 2 unanswered', async () => {

@@ -5,6 +5,7 @@ import { type Fate, readingOf } from '../../core/fate.ts';
 import { isBucket, type Limit } from '../../core/limit.ts';
 import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import type { Micros } from '../../core/request.ts';
+import { PartlyCountedError } from '../partly-counted.ts';
 import { refusedByRedis } from './failure.ts';
 import { keyBytes } from './key-bytes.ts';
 
@@ -145,28 +146,25 @@ export class Batch {
   }
 
   /**
-   * Hands everyone his part of the script's reply. A counter that failed fails only the request it belongs to; the errors
-   * are returned as well. Does nothing once the batch is settled.
+   * Hands everyone his part of the script's reply. A counter that failed fails only the request it belongs to, or of hits
+   * that are always charged only its own; the errors are returned as well. Does nothing once the batch is settled.
    */
   answer(reply: readonly unknown[]): readonly StoreError[] {
     const failures: StoreError[] = [];
     let at = 0;
-    for (const { hits, nowUs, resolve, reject } of this.#settle()) {
+    for (const waiting of this.#settle()) {
+      const { hits, nowUs } = waiting;
       const readings: Reading[] = [];
-      let failure: string | null = null;
+      let whole = true;
       for (let i = 0; i < hits.length; i++) {
-        const told: unknown = reply[at++];
+        const told: unknown = reply[at + i];
         const reading = heard(told, hits[i] as Hit, nowUs);
-        if (reading === null) failure ??= String(told);
+        if (reading === null) whole = false;
         else readings.push(reading);
       }
-      if (failure === null) {
-        resolve(readings);
-      } else {
-        const error = refusedByRedis(failure);
-        failures.push(error);
-        reject(error);
-      }
+      if (whole) waiting.resolve(readings);
+      else waiting.reject(failureOf(waiting, reply.slice(at, at + hits.length), failures));
+      at += hits.length;
     }
     return failures;
   }
@@ -181,6 +179,24 @@ export class Batch {
     this.#settled = true;
     return waiting;
   }
+}
+
+/** Hits that don't depend on each other: what was counted is told even when a sibling was not. */
+function failureOf({ hits, charge, nowUs }: Waiting, reply: readonly unknown[], failures: StoreError[]): StoreError {
+  const counted = new Map<Hit, Reading>();
+  const refused: StoreError[] = [];
+  for (const [i, hit] of hits.entries()) {
+    const reading = heard(reply[i], hit, nowUs);
+    if (reading === null) refused.push(refusedByRedis(String(reply[i])));
+    else counted.set(hit, reading);
+  }
+  const [first] = refused as [StoreError];
+  if (charge !== 'always') {
+    failures.push(first);
+    return first;
+  }
+  failures.push(...refused);
+  return counted.size === 0 ? first : new PartlyCountedError(first, counted);
 }
 
 function hasGone(caller: Caller | undefined, nowMs: number): boolean {

@@ -5,7 +5,6 @@ import { type Caller, type Charge, type Store, StoreError, type StoreErrorCode }
 import type { Micros } from '../../core/request.ts';
 import { TooLate, within } from '../../within.ts';
 import type { Batching, BatchWatcher } from '../breaker.ts';
-import { PartlyCountedError } from '../partly-counted.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { forbidsKey, isReplica, storeError } from './failure.ts';
@@ -124,9 +123,7 @@ export class Lane implements Store, Batching {
   #collect(hits: readonly Hit[], charge: Charge, nowUs: Micros, caller?: Caller): Promise<readonly Reading[]> {
     const open = this.#opened();
     this.#openHits += hits.length;
-    const batch = batchOf(open, this.#server.slotOf((hits[0] as Hit).key));
-    if (charge !== 'always' || hits.length === 1) return batch.add(hits, charge, nowUs, caller);
-    return eachAlone(hits, (hit) => batch.add([hit], charge, nowUs, caller));
+    return batchOf(open, this.#server.slotOf((hits[0] as Hit).key)).add(hits, charge, nowUs, caller);
   }
 
   #opened(): Map<number, Batch> {
@@ -325,19 +322,6 @@ export class Lane implements Store, Batching {
     this.#stats.errors[error.code]++;
     return error;
   }
-}
-
-/** Hits that don't depend on each other: what was counted is told even when a sibling was not. */
-async function eachAlone(hits: readonly Hit[], take: (hit: Hit) => Promise<readonly Reading[]>) {
-  const results = await Promise.allSettled(hits.map(take));
-  const readings = results.map((result) => (result.status === 'fulfilled' ? (result.value[0] as Reading) : null));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed === undefined) return readings as readonly Reading[];
-  const counted = new Map<Hit, Reading>();
-  readings.forEach((reading, i) => {
-    if (reading !== null) counted.set(hits[i] as Hit, reading);
-  });
-  throw counted.size === 0 ? failed.reason : new PartlyCountedError(failed.reason, counted);
 }
 
 function batchOf(open: Map<number, Batch>, slot: number): Batch {

@@ -183,10 +183,11 @@ export class Connection {
   drain(): void {
     if (this.ended || this.life.drainingSinceMs > 0) return;
     this.life.drainingSinceMs = this.nowMs();
-    if (!this.prefaced) {
-      this.socket.destroy();
-      return;
-    }
+    // The first calls of a peer that has not been heard yet may be on their way too.
+    if (this.prefaced) this.askToGo();
+  }
+
+  private askToGo(): void {
     this.goaway(MAX_WINDOW, CODE.noError, '');
     this.sender.out.header(8, FRAME.ping, 0, 0);
     this.sender.out.raw(DRAIN_PING, 0, 8);
@@ -195,12 +196,16 @@ export class Connection {
 
   /** An answer to another PING says nothing of what the peer has seen. */
   pingAnswered(bytes: Buffer, start: number, end: number): void {
-    if (this.life.drainingSinceMs > 0 && equal(DRAIN_PING, bytes, start, end)) this.drainAcknowledged();
+    if (this.life.drainingSinceMs > 0 && equal(DRAIN_PING, bytes, start, end)) this.drainEnds();
   }
 
   /** The second step: the peer has seen the first, or has had time to. */
-  drainAcknowledged(): void {
+  drainEnds(): void {
     const { streams } = this;
+    if (!this.prefaced) {
+      this.socket.destroy();
+      return;
+    }
     if (this.ended || streams.saidLast) return;
     streams.noMore();
     this.goaway(streams.lastId, CODE.noError, '');
@@ -253,7 +258,7 @@ export class Connection {
     this.readMs = this.nowMs();
     this.life.pingedMs = 0;
     try {
-      const from = this.prefaced ? 0 : this.handshake.read(chunk);
+      const from = this.prefaced ? 0 : this.begin(chunk);
       if (from < chunk.length) this.incoming.read(chunk, from);
     } catch (error) {
       this.fail(error as Error);
@@ -264,6 +269,13 @@ export class Connection {
     if (ready.length === 0) return;
     this.ready = [];
     for (const work of ready) work.run();
+  }
+
+  /** Where the frames begin. */
+  private begin(chunk: Buffer): number {
+    const from = this.handshake.read(chunk);
+    if (this.prefaced && this.life.drainingSinceMs > 0) this.askToGo();
+    return from;
   }
 
   /** Reads nothing more in this turn of the event loop. */

@@ -3,8 +3,8 @@ import { CODE, ConnectionError, FRAME, passed } from './frame.ts';
 
 /** How long a peer has to close its side once we have closed ours. */
 const LINGER_MS = 1_000;
-/** A peer that does not answer the PING of a drain has seen its GOAWAY by then. */
-const DRAIN_STEP_MS = 1_000;
+/** A peer that does not answer the PING of a drain has seen its GOAWAY by then; one that is silent has no call to lose. */
+export const DRAIN_STEP_MS = 1_000;
 const KEEPALIVE_PING = Buffer.from('areyouon', 'latin1');
 
 /** Everything about a connection that depends on the time. The server calls `tick` about ten times a second. */
@@ -103,7 +103,7 @@ export class Life {
     const { connection } = this;
     const { idleTimeoutMs } = connection.bounds;
     if (this.drainingSinceMs > 0) {
-      if (nowMs - this.drainingSinceMs >= DRAIN_STEP_MS) connection.drainAcknowledged();
+      if (nowMs - this.drainingSinceMs >= DRAIN_STEP_MS) connection.drainEnds();
       return;
     }
     this.old = nowMs - this.bornMs >= this.maxAgeMs;
