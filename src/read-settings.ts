@@ -70,7 +70,7 @@ function misfits({ redisCommandTimeoutMs: timeoutMs = Number.POSITIVE_INFINITY, 
   const windows = (['redisPipelineWindowMs', 'perSecondPipelineWindowMs'] as const)
     .filter((name) => Math.ceil(values[name] ?? 0) >= timeoutMs)
     .map((name) => `${SETTINGS[name].env}: must be shorter than REDIS_COMMAND_TIMEOUT, of which it takes its part`);
-  const parts = (values.grpcTransport === 'wire' ? PARTS : [])
+  const parts = (values.grpcTransport === 'grpc-js' ? [] : PARTS)
     .filter(([part, whole]) => (values[part] ?? 0) > (values[whole] ?? Number.POSITIVE_INFINITY))
     .map(
       ([part, whole]) => `${SETTINGS[part].env}: must not be more than ${SETTINGS[whole].env}, of which it is a part`,

@@ -48,10 +48,10 @@ export const SETTINGS = {
     ),
     grpcTransport: setting(
       'GRPC_TRANSPORT',
-      'grpc-js|wire',
-      'grpc-js',
-      oneOf('grpc-js', 'wire'),
-      'What speaks HTTP/2 on the gRPC port: gRPC’s own library, or sockets of ours at a fraction of its cost.',
+      'wire|grpc-js',
+      'wire',
+      oneOf('wire', 'grpc-js'),
+      'What speaks HTTP/2 on the gRPC port: weir itself, straight on sockets, or gRPC’s library at several times the cost.',
     ),
     debugHost: setting('DEBUG_HOST', 'address', '0.0.0.0', text, 'Address of the admin port.'),
     debugPort: setting(
@@ -135,7 +135,7 @@ export const SETTINGS = {
       'Header fields of a call. Beyond it the call is refused; on wire, a list 16 times as long ends the connection.',
     ),
   }),
-  ...inGroup('Connections to the gRPC port, with GRPC_TRANSPORT=wire', {
+  ...inGroup('Connections to the gRPC port, not with GRPC_TRANSPORT=grpc-js', {
     grpcMaxRunningCalls: setting(
       'GRPC_MAX_RUNNING_CALLS',
       'number',

@@ -90,7 +90,7 @@ export interface GrpcNumbers {
 
 /** The gRPC port. */
 export function grpcServer(options: GrpcServerOptions): GrpcServer {
-  const { transport = 'grpc-js', streams = {}, wire = {}, tls, onConnectionFailed = () => {} } = options;
+  const { transport = 'wire', streams = {}, wire = {}, tls, onConnectionFailed = () => {} } = options;
   const all = { ...GRPC_DEFAULTS, ...options, transport, streams, wire, tls, onConnectionFailed };
   return transport === 'wire' ? wireGrpcServer(all) : grpcJsServer(all);
 }

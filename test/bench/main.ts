@@ -30,7 +30,7 @@ interface Candidate {
 }
 
 const PLAIN = KINDS[0] as Kind;
-const WIRE = { GRPC_TRANSPORT: 'wire' };
+const GRPC_JS = { GRPC_TRANSPORT: 'grpc-js' };
 
 const dir = mkdtempSync(path.join(tmpdir(), 'weir-bench-'));
 const redis = await ownRedis();
@@ -38,15 +38,15 @@ const running: OwnProcess[] = [];
 try {
   writeFileSync(path.join(dir, 'rules.yaml'), rulesOfKinds());
   execFileSync('taskset', ['-cp', '1', String(redis.pid)]);
-  const memory = await weir('memory', {});
-  const counting = await weir('Redis', { REDIS_URL: redis.url }, { redis: redis.pid });
-  const onWire = await weir('Redis on wire', { ...WIRE, REDIS_URL: redis.url }, { redis: redis.pid });
+  const memory = await weir('memory', GRPC_JS);
+  const counting = await weir('Redis', { ...GRPC_JS, REDIS_URL: redis.url }, { redis: redis.pid });
+  const onWire = await weir('Redis on wire', { REDIS_URL: redis.url }, { redis: redis.pid });
   const beside = [
     { name: 'grpc-js echo', server: await echo('grpc-js echo', 'echo.ts'), kind: PLAIN },
     { name: 'memory store', server: memory, kind: PLAIN },
     { name: 'Redis store', server: counting, kind: PLAIN },
     { name: 'wire echo', server: await echo('wire echo', '../wire/echo.ts'), kind: PLAIN },
-    { name: 'memory store on wire', server: await weir('memory on wire', WIRE), kind: PLAIN },
+    { name: 'memory store on wire', server: await weir('memory on wire', {}), kind: PLAIN },
     { name: 'Redis store on wire', server: onWire, kind: PLAIN },
   ];
   const stores = { calls: 100_000, warmUpCalls: 20_000, rounds: 5 };

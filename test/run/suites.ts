@@ -131,19 +131,19 @@ export const TEST: readonly Suite[] = [
   // Clients of other languages are fetched and built in it, the first time.
   { name: 'interop', commands: mocha('test/interop/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 1800 },
   {
-    name: 'e2e on wire',
+    name: 'e2e on grpc-js',
     commands: mocha('test/e2e/**/*.test.ts'),
     counted: 'mocha',
     deadlineSeconds: 600,
-    env: { GRPC_TRANSPORT: 'wire' },
+    env: { GRPC_TRANSPORT: 'grpc-js' },
     without: 'WITHOUT_ENVOY',
   },
   {
-    name: 'foreign on wire',
+    name: 'foreign on grpc-js',
     commands: mocha('test/foreign/**/*.test.ts'),
     counted: 'mocha',
     deadlineSeconds: 600,
-    env: { GRPC_TRANSPORT: 'wire' },
+    env: { GRPC_TRANSPORT: 'grpc-js' },
   },
   { name: 'clients', commands: mocha('test/clients/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
 ];
