@@ -6,6 +6,7 @@ import { deadline } from './store/deadline.ts';
 import { memoryStore } from './store/memory.ts';
 import { overLimitCache } from './store/over-limit-cache.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from './store/redis/redis-store.ts';
+import { redactedUrl } from './store/redis/target.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import type { Tracing } from './telemetry/trace/tracing.ts';
@@ -125,6 +126,12 @@ export function redisPlaces(settings: Settings): readonly RedisStoreOptions[] {
   return [main, perSecond];
 }
 
+/** For the start line, without passwords. */
+export function redisInWords(settings: Settings): string {
+  const [main, perSecond] = redisPlaces(settings).map(({ url }) => redactedUrl(url));
+  return `Redis at ${main}${perSecond === undefined ? '' : `, for limits per second at ${perSecond}`}`;
+}
+
 function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Guard, tracing: Tracing | null): Counting {
   const stores = redisPlaces(settings).map((place) => observedStore({ ...place, guard: server }, metrics, log));
   const [main, perSecond] = stores as [RedisStore, RedisStore?];
@@ -140,7 +147,7 @@ function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Gua
             timeoutMs: settings.redisCommandTimeoutMs,
           }),
     kind: 'redis',
-    where: `Redis at ${main.address}${perSecond === undefined ? '' : `, for limits per second at ${perSecond.address}`}`,
+    where: redisInWords(settings),
     parts: stores,
     everAnswered: () => stores.every((store) => store.everAnswered),
     reachableNow: () =>

@@ -8,8 +8,8 @@ import type { Metrics } from './telemetry/metrics.ts';
 const MOST_NAMES_CHARS = 400;
 
 /** Where the settings want gRPC. */
-export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings): Place {
-  return grpcUds === null ? { host: grpcHost, port: grpcPort } : { path: grpcUds };
+export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings, { isPrepared = false } = {}): Place {
+  return grpcUds === null ? { host: grpcHost, port: grpcPort } : { path: grpcUds, isPrepared };
 }
 
 /** The files of TLS on the gRPC port; null: plain text. Throws an Error with a sentence when one is missing. */

@@ -144,6 +144,10 @@ function overlap(a: string, b: string): boolean {
 
 function doubtful({ settings: all }: ReadSettings): readonly Finding[] {
   const found: Finding[] = [];
+  if (all.workers > 1 && !wantsRedis(all)) {
+    const says = `WORKERS is ${all.workers} and no Redis is named: each worker would admit the whole limit`;
+    found.push(fail('settings.workers', says, 'set REDIS_URL, or WORKERS=1; weir serve would not start'));
+  }
   if (all.shadowMode) {
     found.push(warn('settings.shadow', 'SHADOW_MODE is on: nothing is ever refused', 'turn it off to enforce limits'));
   }

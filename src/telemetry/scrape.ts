@@ -13,12 +13,15 @@ import type {
   Sources,
   SpanNumbers,
   TlsNumbers,
+  WorkerNumbers,
   XdsNumbers,
 } from './sources.ts';
 
 /** What is counted beside the domains. */
 export interface Numbers {
   readonly version: string;
+  /** false: the rules are another process's to tell of. */
+  readonly tellsRules: boolean;
   readonly decisionTime: Buckets;
   readonly storeTime: Buckets;
   readonly storeBatch: Buckets;
@@ -134,13 +137,9 @@ function breakerFamilies({ states, openings, refusals }: BreakerNumbers): Family
 }
 
 function stateFamilies(numbers: Numbers): Family[] {
-  const { live, sources } = numbers;
+  const { sources } = numbers;
   return [
-    counted(FAMILIES.configLoadSuccess, numbers.loads),
-    counted(FAMILIES.configLoadError, numbers.refusedLoads),
-    gauged(FAMILIES.rulesGeneration, live?.generation ?? 0),
-    gauged(FAMILIES.rules, live?.rules.length ?? 0),
-    gauged(FAMILIES.rulesProblems, numbers.problems),
+    ...(numbers.tellsRules ? rulesFamilies(numbers) : []),
     gauged(FAMILIES.inFlight, sources.inFlight?.() ?? 0),
     gauged(FAMILIES.buildInfo, 1, { version: numbers.version }),
     ...(sources.storeKind === undefined ? [] : [gauged(FAMILIES.storeInfo, 1, { kind: sources.storeKind })]),
@@ -151,7 +150,23 @@ function stateFamilies(numbers: Numbers): Family[] {
     ...(sources.sinks === undefined ? [] : sinkFamilies(sources.sinks())),
     ...(sources.tls === undefined ? [] : tlsFamilies(sources.tls())),
     ...(sources.spans === undefined ? [] : [spanFamily(sources.spans())]),
+    ...(sources.workers === undefined ? [] : workerFamilies(sources.workers())),
   ];
+}
+
+function rulesFamilies({ loads, refusedLoads, live, problems }: Numbers): Family[] {
+  return [
+    counted(FAMILIES.configLoadSuccess, loads),
+    counted(FAMILIES.configLoadError, refusedLoads),
+    gauged(FAMILIES.rulesGeneration, live?.generation ?? 0),
+    gauged(FAMILIES.rules, live?.rules.length ?? 0),
+    gauged(FAMILIES.rulesProblems, problems),
+  ];
+}
+
+/** The restarts are told from the first scrape on: a counter that first appears at 1 shows Prometheus no increase. */
+function workerFamilies({ serving, restarts }: WorkerNumbers): Family[] {
+  return [gauged(FAMILIES.workers, serving), family(FAMILIES.workerRestarts, [{ value: restarts, labels: {} }])];
 }
 
 function spanFamily({ sent, failed, dropped }: SpanNumbers): Family {

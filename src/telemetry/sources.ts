@@ -9,6 +9,12 @@ export interface Sources {
   readonly sinks?: () => readonly SinkNumbers[];
   readonly tls?: () => TlsNumbers;
   readonly spans?: () => SpanNumbers;
+  readonly workers?: () => WorkerNumbers;
+}
+
+export interface WorkerNumbers {
+  readonly serving: number;
+  readonly restarts: number;
 }
 
 /** Of spans that were made. */
