@@ -1,6 +1,6 @@
 import type { Part, Store } from './core/ports.ts';
 import { type Guard, guard } from './guard.ts';
-import type { Settings } from './settings.ts';
+import { SETTINGS, type Settings } from './settings.ts';
 import { byUnit } from './store/by-unit.ts';
 import { deadline } from './store/deadline.ts';
 import { memoryStore } from './store/memory.ts';
@@ -66,6 +66,13 @@ function withCache(store: Store, settings: Settings, metrics: Metrics): Store {
 
 export function wantsRedis({ backendType, redisUrl, redisType }: Settings): boolean {
   return backendType === 'redis' || (backendType === null && (redisUrl !== null || redisType !== null));
+}
+
+/** Why so many workers can't count; null when they can. */
+export function workersRefusal(settings: Settings): string | null {
+  if (settings.workers === 1 || wantsRedis(settings)) return null;
+  const set = `${SETTINGS.workers.env} is ${settings.workers}`;
+  return `${set}, and each worker would admit the whole limit, counting in its own memory: name a Redis`;
 }
 
 function inMemory({ memoryMaxKeys }: Settings): Counting {

@@ -1,7 +1,7 @@
 import type { App } from './app.ts';
 import { systemClock } from './clock.ts';
 import type { Part } from './core/ports.ts';
-import { redisInWords, wantsRedis } from './counting.ts';
+import { redisInWords, workersRefusal } from './counting.ts';
 import { prepare } from './grpc/listening.ts';
 import { grpcPlace } from './grpc-door.ts';
 import type { Scrapable } from './http/exposition-handler.ts';
@@ -12,7 +12,7 @@ import { parts } from './parts.ts';
 import type { ReadSettings } from './read-settings.ts';
 import { rulesLoading } from './rules-loading.ts';
 import { rulesPlace } from './rules-place.ts';
-import { SETTINGS, type Settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 import { sinks } from './sinks.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
@@ -31,10 +31,8 @@ const CLOSE_TIMEOUT_MS = 15_000;
  */
 export function primary(read: ReadSettings): App {
   const { settings } = read;
-  if (!wantsRedis(settings)) {
-    const set = `${SETTINGS.workers.env} is ${settings.workers}`;
-    throw new Error(`${set}, and each worker would admit the whole limit, counting in its own memory: name a Redis`);
-  }
+  const refused = workersRefusal(settings);
+  if (refused !== null) throw new Error(refused);
   const told = logOf(settings);
   const measured = metricsOf(read, told, { tellsRules: true });
   const history = rulesHistory(systemClock());

@@ -70,17 +70,19 @@ async function serveAsWorker(read: ReadSettings, link: PrimaryLink): Promise<num
     return 2;
   }
   // Ctrl-C in a terminal reaches workers as well as the primary.
-  const asked = Promise.race([stopSignal(), link.asked]);
+  const asked = Promise.race([stopSignal(), link.drain, link.gone]);
   try {
-    await Promise.race([service.start(), link.asked.then(() => service.stop())]);
+    await Promise.race([service.start(), Promise.race([link.drain, link.gone]).then(() => service.stop())]);
     link.send({ kind: 'serves', addresses: service.addresses() });
   } catch (error) {
     await service.stop();
     await link.end({ kind: 'failed', exitCode: 1, lines: [(error as Error).message] });
     return 1;
   }
-  await asked;
-  await service.stop();
+  const why = await asked;
+  // A primary that goes while its workers drain was ended at once, and so are they.
+  const atOnce = why === 'gone' ? [] : [link.gone];
+  if ((await Promise.race([service.stop(), ...atOnce])) === 'gone') return 1;
   await link.end();
   return 0;
 }

@@ -8,8 +8,10 @@ type Listener<K extends ToWorker['kind']> = (message: Extract<ToWorker, { readon
 export interface PrimaryLink {
   /** Counts up over all workers that were ever started. */
   readonly id: number;
-  /** The primary wants it to end, or is gone. */
-  readonly asked: Promise<'drain' | 'gone'>;
+  /** The primary wants it to end. */
+  readonly drain: Promise<'drain'>;
+  /** There is no primary any more. */
+  readonly gone: Promise<'gone'>;
   send(message: ToPrimary): void;
   on<K extends ToWorker['kind']>(kind: K, listener: Listener<K>): void;
   /** From now on the primary is answered with this. */
@@ -34,9 +36,13 @@ function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
   const listeners = new Map<string, (message: never) => void>();
   const waiting: ((page: string) => void)[] = [];
   let makeReport: (() => Promise<Report>) | null = null;
-  let tellAsked: (how: 'drain' | 'gone') => void;
-  const asked = new Promise<'drain' | 'gone'>((resolve) => {
-    tellAsked = resolve;
+  let tellDrain: (what: 'drain') => void;
+  const drain = new Promise<'drain'>((resolve) => {
+    tellDrain = resolve;
+  });
+  let tellGone: (what: 'gone') => void;
+  const gone = new Promise<'gone'>((resolve) => {
+    tellGone = resolve;
   });
 
   function send(message: ToPrimary, sent: () => void = () => {}): void {
@@ -55,7 +61,7 @@ function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
   }
 
   process.on('message', (message: ToWorker) => {
-    if (message.kind === 'drain') tellAsked('drain');
+    if (message.kind === 'drain') tellDrain('drain');
     else if (message.kind === 'report') void report();
     else if (message.kind === 'metrics') for (const take of waiting.splice(0)) take(message.page);
     else listeners.get(message.kind)?.(message as never);
@@ -63,12 +69,13 @@ function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
   worker.on('disconnect', () => {
     // Else node:cluster ends the process here, and calls in flight with it.
     worker.exitedAfterDisconnect = true;
-    tellAsked('gone');
+    tellGone('gone');
   });
 
   return {
     id: worker.id,
-    asked,
+    drain,
+    gone,
     send: (message) => send(message),
     on: (kind, listener) => void listeners.set(kind, listener),
     reports(make) {
