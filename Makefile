@@ -1,6 +1,6 @@
 # weir: what can be made here. `make` and `make help` print the lines that start with two hashes.
 .POSIX:
-.PHONY: help run test check dev try bench soak tables clean build deps node
+.PHONY: help run test check dev try bench bench-workers soak tables clean build deps node
 
 RULES = examples
 
@@ -31,6 +31,10 @@ try: build
 ## bench   CPU microseconds per decision, beside a bare gRPC echo
 bench: build
 	@exec node --import=tsx test/run/main.ts bench
+
+## bench-workers  decisions a second with WORKERS=1 and 2, and whether they stay exact
+bench-workers: build
+	@exec node --import=tsx test/bench/only-workers.ts
 
 ## soak    the long tests: fuzzing, memory under unique keys, faults of Redis at full size
 soak: build
