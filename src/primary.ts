@@ -52,6 +52,7 @@ export function primary(read: ReadSettings): App {
     onEnded({ id, pid }, how, waitMs) {
       told.logger.error({ worker: id, pid, waitMs }, 'a worker has ended and is started again: %s', how);
     },
+    onHung: ({ id, pid }) => told.logger.error({ worker: id, pid }, 'a worker answers nothing any more, and is killed'),
   });
   measured.read({ workers: () => workers.numbers });
 

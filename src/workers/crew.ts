@@ -14,11 +14,17 @@ export interface CrewOptions {
   readonly onLast: (report: Report) => void;
   /** A worker has ended unasked, and is started again after the wait. */
   readonly onEnded: (worker: { readonly id: number; readonly pid: number }, how: string, waitMs: number) => void;
+  /** A worker has answered nothing for so long that it is killed. */
+  readonly onHung: (worker: { readonly id: number; readonly pid: number }) => void;
+  /** How often each is asked whether it is there. */
+  readonly pingMs?: number;
+  /** What they run. Default: what this process runs. */
+  readonly program?: { readonly exec: string; readonly args: string[]; readonly execArgv: string[] };
 }
 
 /** The workers, kept at their number. */
 export interface Crew {
-  /** Resolves when all serve. Rejects with NotStarted when that is not to be expected. */
+  /** Resolves when as many have begun to serve. Rejects with NotStarted when that is not to be expected. */
   start(): Promise<void>;
   /** Lets all of them drain. The same promise each time. */
   stop(): Promise<void>;
@@ -57,11 +63,16 @@ interface Member {
   serves: boolean;
   failed: NotStarted | null;
   last: Report | null;
+  /** Pings since it was last heard of. */
+  pings: number;
   /** Its next report, asked for once, so that nothing piles up before one that hangs. */
   asked: { readonly answer: Promise<void>; readonly answered: () => void } | null;
 }
 
 const REPORT_MS = 1_000;
+const PING_MS = 5_000;
+/** Without an answer to any. They are counted, since all processes may have stood still together. */
+const MAX_PINGS = 6;
 /** Workers that ended before they served, one after the other: then the next one would too. */
 const MAX_FAILED_STARTS = 5;
 /** The wait before a worker is started again doubles from the first to the longest, while each lives shorter than this. */
@@ -75,8 +86,10 @@ export function crew(options: CrewOptions): Crew {
   const numbers = { serving: 0, restarts: 0 };
   let addresses: Readonly<Record<string, string>> = {};
   let failedStarts = 0;
-  let everWhole = false;
+  /** How often one began to serve. */
+  let starts = 0;
   let stopping: Promise<void> | null = null;
+  let pinging: NodeJS.Timeout | undefined;
   let tellWhole: () => void;
   let tellBroken: (why: NotStarted) => void;
   const whole = new Promise<void>((resolve) => {
@@ -97,6 +110,7 @@ export function crew(options: CrewOptions): Crew {
       serves: false,
       failed: null,
       last: null,
+      pings: 0,
       asked: null,
     };
     members.add(member);
@@ -105,6 +119,7 @@ export function crew(options: CrewOptions): Crew {
   }
 
   function heard(member: Member, message: ToPrimary): void {
+    member.pings = 0;
     switch (message.kind) {
       case 'wants rules':
         member.feed = rulesFeed(options.news, (news) => send(member, news));
@@ -118,10 +133,8 @@ export function crew(options: CrewOptions): Crew {
         member.serves = true;
         numbers.serving++;
         failedStarts = 0;
-        if (numbers.serving === options.count) {
-          everWhole = true;
-          tellWhole();
-        }
+        starts++;
+        if (starts === options.count) tellWhole();
         break;
       case 'failed':
         member.failed = new NotStarted(message.exitCode, message.lines);
@@ -145,7 +158,7 @@ export function crew(options: CrewOptions): Crew {
     if (stopping !== null) return;
     const why = member.failed ?? new NotStarted(1, [`a worker ended before it served: ${how}`]);
     // At the start a sentence is an answer: the next worker would say the same.
-    if (!everWhole && member.failed !== null) tellBroken(why);
+    if (starts < options.count && member.failed !== null) tellBroken(why);
     if (failedStarts >= MAX_FAILED_STARTS && numbers.serving === 0) tellBroken(why);
     const deaths = performance.now() - member.sinceMs < STEADY_MS ? quickDeaths + 1 : 0;
     const waitMs = deaths === 0 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (deaths - 1));
@@ -159,7 +172,22 @@ export function crew(options: CrewOptions): Crew {
     waits.add(wait);
   }
 
+  /** A worker whose event loop is stuck holds connections that nobody else can serve. */
+  function ping(): void {
+    for (const member of members) {
+      const { worker, serves } = member;
+      if (!serves) continue;
+      if (member.pings++ < MAX_PINGS) {
+        send(member, { kind: 'ping' });
+      } else {
+        options.onHung({ id: worker.id, pid: worker.process.pid ?? 0 });
+        worker.process.kill('SIGKILL');
+      }
+    }
+  }
+
   async function stop(): Promise<void> {
+    clearInterval(pinging);
     for (const wait of waits) clearTimeout(wait);
     const all = [...members];
     for (const member of all) send(member, { kind: 'drain' });
@@ -186,7 +214,9 @@ export function crew(options: CrewOptions): Crew {
 
   return {
     async start() {
-      cluster.setupPrimary({ args: process.argv.slice(2), serialization: 'advanced' });
+      const program = options.program ?? { args: process.argv.slice(2) };
+      cluster.setupPrimary({ ...program, serialization: 'advanced' });
+      pinging = setInterval(ping, options.pingMs ?? PING_MS).unref();
       cluster.schedulingPolicy = cluster.SCHED_RR;
       for (let i = 0; i < options.count; i++) begin(0);
       const failed = await Promise.race([whole, broken]);

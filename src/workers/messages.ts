@@ -20,12 +20,15 @@ export type ToWorker =
   | { readonly kind: 'refused'; readonly problems: readonly Problem[]; readonly files: number }
   /** There is no more to tell of rules for now. */
   | { readonly kind: 'up to date' }
+  | { readonly kind: 'ping' }
   | { readonly kind: 'report' }
   /** The answer to `metrics`. */
   | { readonly kind: 'metrics'; readonly page: string }
   | { readonly kind: 'drain' };
 
 export type ToPrimary =
+  /** The answer to `ping`. */
+  | { readonly kind: 'here' }
   | { readonly kind: 'wants rules' }
   /** The slice was placed, or the set is live. */
   | { readonly kind: 'placed' }

@@ -62,6 +62,7 @@ function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
 
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'drain') tellDrain('drain');
+    else if (message.kind === 'ping') send({ kind: 'here' });
     else if (message.kind === 'report') void report();
     else if (message.kind === 'metrics') for (const take of waiting.splice(0)) take(message.page);
     else listeners.get(message.kind)?.(message as never);
