@@ -20,7 +20,7 @@ import type {
 /** What is counted beside the domains. */
 export interface Numbers {
   readonly version: string;
-  /** false: the rules are another process's to tell of. */
+  /** false: loads of rules are another process's to tell of. */
   readonly tellsRules: boolean;
   readonly decisionTime: Buckets;
   readonly storeTime: Buckets;
@@ -139,7 +139,7 @@ function breakerFamilies({ states, openings, refusals }: BreakerNumbers): Family
 function stateFamilies(numbers: Numbers): Family[] {
   const { sources } = numbers;
   return [
-    ...(numbers.tellsRules ? rulesFamilies(numbers) : []),
+    ...rulesFamilies(numbers),
     gauged(FAMILIES.inFlight, sources.inFlight?.() ?? 0),
     gauged(FAMILIES.buildInfo, 1, { version: numbers.version }),
     ...(sources.storeKind === undefined ? [] : [gauged(FAMILIES.storeInfo, 1, { kind: sources.storeKind })]),
@@ -154,14 +154,14 @@ function stateFamilies(numbers: Numbers): Family[] {
   ];
 }
 
-function rulesFamilies({ loads, refusedLoads, live, problems }: Numbers): Family[] {
-  return [
-    counted(FAMILIES.configLoadSuccess, loads),
-    counted(FAMILIES.configLoadError, refusedLoads),
+function rulesFamilies({ tellsRules, loads, refusedLoads, live, problems }: Numbers): Family[] {
+  const used = [
     gauged(FAMILIES.rulesGeneration, live?.generation ?? 0),
     gauged(FAMILIES.rules, live?.rules.length ?? 0),
-    gauged(FAMILIES.rulesProblems, problems),
   ];
+  if (!tellsRules) return used;
+  const loaded = [counted(FAMILIES.configLoadSuccess, loads), counted(FAMILIES.configLoadError, refusedLoads)];
+  return [...loaded, ...used, gauged(FAMILIES.rulesProblems, problems)];
 }
 
 /** The restarts are told from the first scrape on: a counter that first appears at 1 shows Prometheus no increase. */
