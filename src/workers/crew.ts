@@ -121,6 +121,10 @@ export function crew(options: CrewOptions): Crew {
   function heard(member: Member, message: ToPrimary): void {
     member.pings = 0;
     switch (message.kind) {
+      case 'here':
+        // What was sent before it could hear is lost.
+        if (stopping !== null) send(member, { kind: 'drain' });
+        break;
       case 'wants rules':
         member.feed = rulesFeed(options.news, (news) => send(member, news));
         member.feed.look();

@@ -27,7 +27,7 @@ export type ToWorker =
   | { readonly kind: 'drain' };
 
 export type ToPrimary =
-  /** The answer to `ping`. */
+  /** It can hear; then the answer to `ping`. */
   | { readonly kind: 'here' }
   | { readonly kind: 'wants rules' }
   /** The slice was placed, or the set is live. */

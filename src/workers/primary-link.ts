@@ -73,6 +73,7 @@ function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
     tellGone('gone');
   });
 
+  send({ kind: 'here' });
   return {
     id: worker.id,
     drain,

@@ -170,6 +170,17 @@ describe('workers that cannot start', function () {
     }
   });
 
+  it('are told to end while they start when the admin port is taken, and the service ends with 1', async () => {
+    const taken = await service({ rules: RULES });
+    try {
+      const { code, output } = await serving({ DEBUG_PORT: String(taken.adminPort), REDIS_URL: await nobody() });
+      expect(code).to.equal(1);
+      expect(output.match(/weir serve: the admin port cannot listen on .*EADDRINUSE/g)).to.have.length(1);
+    } finally {
+      await taken.close();
+    }
+  });
+
   it('end the service with 2 and one sentence when a file of theirs is away', async () => {
     const away = { GRPC_SERVER_USE_TLS: 'true', GRPC_SERVER_TLS_CERT: '/nowhere/x', GRPC_SERVER_TLS_KEY: '/nowhere/x' };
     const { code, output } = await serving({ ...away, REDIS_URL: await nobody() });
