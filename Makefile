@@ -1,6 +1,6 @@
 # weir: what can be made here. `make` and `make help` print the lines that start with two hashes.
 .POSIX:
-.PHONY: help run test check dev try bench bench-peers bench-starts soak tables clean build deps node
+.PHONY: help run test check dev try bench bench-peers bench-starts bench-workers soak tables clean build deps node
 
 RULES = examples
 
@@ -39,6 +39,10 @@ bench-peers: build
 ## bench-starts  CPU per call of ten fresh processes, to see whether some start slower than others; STARTS=n for others
 bench-starts: build
 	@exec node --import=tsx test/bench/starts.ts
+
+## bench-workers  decisions a second with WORKERS=1 and 2, and whether they stay exact
+bench-workers: build
+	@exec node --import=tsx test/bench/only-workers.ts
 
 ## soak    the long tests: fuzzing, memory under unique keys and 10 million calls, faults of Redis at full size
 soak: build

@@ -1,5 +1,5 @@
 import { systemClock } from './clock.ts';
-import type { Clock, Observer } from './core/ports.ts';
+import type { Clock, Observer, Part } from './core/ports.ts';
 import { type ProjectionOptions, project } from './core/projection.ts';
 import { type Counting, counting } from './counting.ts';
 import { type Health as GrpcHealth, health as grpcHealth, HEALTH_CHECK, HEALTH_WATCH } from './grpc/health.ts';
@@ -8,8 +8,6 @@ import type { Tls } from './grpc/secure-server.ts';
 import { type GrpcServer, grpcServer } from './grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from './grpc/should-rate-limit.ts';
 import { grpcBounds, grpcPlace, grpcTls, tellTls } from './grpc-door.ts';
-import { admin } from './http/admin.ts';
-import { bearer } from './http/bearer.ts';
 import { expositionHandler } from './http/exposition-handler.ts';
 import { type Health, health } from './http/health.ts';
 import { jsonHandler } from './http/json.ts';
@@ -18,21 +16,22 @@ import { type RulesHistory, rulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import { type Limiter, limiter } from './limiter.ts';
 import { limiterOptions } from './limiter-options.ts';
+import { addressesOf, historian, logOf, metricsOf, observingDoors } from './observing.ts';
 import { parts } from './parts.ts';
 import type { ReadSettings } from './read-settings.ts';
-import { fileSource } from './rules/file-source.ts';
-import { type RulesLoader, rulesLoader } from './rules/loader.ts';
-import { formatProblem } from './rules/problem.ts';
-import { rulesOverXds } from './rules-over-xds.ts';
+import type { RulesLoader } from './rules/loader.ts';
+import { rulesLoading } from './rules-loading.ts';
 import { rulesPlace } from './rules-place.ts';
-import { SETTINGS, type Settings } from './settings.ts';
-import { fieldMapper, sinks } from './sinks.ts';
-import { type Log, log } from './telemetry/log.ts';
-import { type Metrics, metrics } from './telemetry/metrics.ts';
+import type { Settings } from './settings.ts';
+import { sinks } from './sinks.ts';
+import type { Log } from './telemetry/log.ts';
+import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
+import { toldBy } from './telemetry/summed.ts';
 import { tracingOf } from './tracing.ts';
 import { valueHash } from './value-hash.ts';
-import { VERSION } from './version.ts';
+import type { Report } from './workers/messages.ts';
+import type { Role } from './workers/role.ts';
 
 export interface App {
   /** Resolves when every port is open; rules may be refused and Redis away. */
@@ -42,6 +41,8 @@ export interface App {
   /** `host:port` of each door that is open: grpc, http, admin, and prometheus if it was asked for. grpc: or `unix:path`. */
   addresses(): Readonly<Record<string, string>>;
   readonly rules: RulesHistory;
+  /** Resolves with the reason when it can't go on; absent where nothing but itself would end it. */
+  readonly broken?: Promise<Error>;
   /** Where rules come from and hits are counted, in words. */
   readonly places: { readonly rules: string; readonly counting: string };
   readonly log: Log;
@@ -49,44 +50,37 @@ export interface App {
 
 /** How long closing may take when the calls in flight are done. */
 const CLOSE_TIMEOUT_MS = 5_000;
-/** Nothing that is read on the admin port is worth waiting for, such as a profile of a minute. */
-const ADMIN_STOP_TIMEOUT_MS = 1_000;
+/** How long a worker that takes another's place waits for its store, while others serve. */
+const FIRST_ANSWER_MS = 1_000;
 
-/** The composition root: settings to parts. Throws an Error with a sentence when the settings do not fit together. */
-export function app(read: ReadSettings): App {
+/**
+ * The composition root: settings to parts. With a role it is one of several workers: the primary reads the rules, and shows
+ * what all of them tell. Throws an Error with a sentence when the settings do not fit together.
+ */
+export function app(read: ReadSettings, role: Role | null = null): App {
   const { settings } = read;
   const clock = systemClock();
-  const told = log({ level: settings.logLevel, format: settings.logFormat, formatProblem });
-  const measured = metrics({
-    ...settings,
-    version: VERSION,
-    mapper: fieldMapper(settings.prometheusMapper, told),
-    onConflict: (name) => told.trouble('mapping', 'two kinds of metrics are mapped to one name', { name }),
-  });
-  const receivers = sinks(read, measured, told);
+  const told = logOf(settings, role?.id);
+  const measured = metricsOf(read, told, { tellsRules: role === null });
+  const receivers = sinks(read, role === null ? measured : { ...measured, stats: () => withoutGauges(measured) }, told);
   const history = rulesHistory(clock);
   let healthy = false;
   const tellHealth = (): void => doors.grpcHealth.set(healthy && history.state() === 'loaded');
-  const observer = observers([measured, told, historian(history, () => void doctor.refresh().then(tellHealth))]);
-  const place = rulesPlace(read);
-  const source = place.files === null ? rulesOverXds(settings, measured, told) : fileSource(place.files);
+  const noted = historian(history, () => void doctor.refresh().then(tellHealth));
+  const observer = observers([measured, told, noted]);
   const hashValue = valueHash(settings);
-  const loader = rulesLoader({
-    source,
-    mergeDomains: settings.mergeDomains,
-    canHash: hashValue !== null,
-    observer,
-  });
+  const loader =
+    role === null ? rulesLoading(read, { measured, told, observer }) : role.rules(observers([measured, noted]));
   const traced = tracingOf(settings, measured, told);
   const counted = counting(settings, measured, told, traced);
   const deciding = deciderOf(settings, loader, counted, clock, observer, hashValue ?? neverHashes);
   const decider = traced === null ? deciding : traced.decider(deciding);
   measured.read({ inFlight: decider.inFlight, storeKind: counted.kind });
 
-  let serving = false;
-  const doctor = doctorOf(settings, history, loader, counted, () => serving);
+  let isServing = false;
+  const doctor = doctorOf(settings, history, loader, counted, () => isServing);
   const tls = grpcTls(settings, measured, told);
-  const doors = doorsOf(settings, { tls, decider, doctor, history, measured, told, observer });
+  const doors = doorsOf(settings, { tls, decider, doctor, history, measured, told, observer, role });
   // A caller that is told SERVING will get decisions, so there must be rules, whatever /healthcheck makes of it.
   doctor.listen((now) => {
     healthy = now;
@@ -95,14 +89,14 @@ export function app(read: ReadSettings): App {
 
   const { grpc, http } = doors;
   const secrets = tls === undefined ? [] : [tls.certificates];
+  role?.reports(() => reportOf(settings, measured));
+  const serving = [...secrets, ...Object.values(http), grpc];
   const inOrder = [
     ...(traced === null ? [] : [traced]),
     ...receivers,
     ...counted.parts,
-    ...secrets,
-    ...Object.values(http),
-    grpc,
-    loader,
+    // Callers of a worker that comes later would go to others, so it has what it needs before it opens its doors.
+    ...(role?.isReplacement === true ? [loader, firstAnswer(counted), ...serving] : [...serving, loader]),
     doctor,
   ];
   const everything = parts(inOrder, {
@@ -111,17 +105,17 @@ export function app(read: ReadSettings): App {
   });
 
   async function start(): Promise<void> {
-    tellTls(settings, tls, told);
+    if (role === null || role.id === 1) tellTls(settings, tls, told);
     await everything.start();
-    serving = true;
+    isServing = true;
     await doctor.refresh();
   }
 
   let stopping: Promise<void> | null = null;
   async function drain(): Promise<void> {
     // Nobody was told to come yet when the start failed.
-    const delayMs = serving ? settings.drainDelayMs : 0;
-    serving = false;
+    const delayMs = isServing ? settings.drainDelayMs : 0;
+    isServing = false;
     await doctor.refresh();
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     await everything.stop();
@@ -134,9 +128,12 @@ export function app(read: ReadSettings): App {
       stopping ??= drain();
       return stopping;
     },
-    addresses: () => addressesOf(grpc, http),
+    addresses: () => {
+      const target = grpc.target();
+      return { ...(target === null ? {} : { grpc: target }), ...addressesOf(http) };
+    },
     rules: history,
-    places: { rules: place.from, counting: counted.where },
+    places: { rules: rulesPlace(read).from, counting: counted.where },
     log: told,
   };
 }
@@ -150,6 +147,32 @@ function deciderOf(
   hashValue: (value: string) => string,
 ): Limiter {
   return limiter({ ruleset: loader.current, store, clock, observer }, limiterOptions(settings, hashValue));
+}
+
+/** Of these a receiver takes one value, so the primary adds up those of all workers. */
+function* withoutGauges({ stats }: Metrics): ReturnType<Metrics['stats']> {
+  for (const stat of stats()) if (stat.kind !== 'gauge') yield stat;
+}
+
+async function reportOf({ usePrometheus, disableStats }: Settings, measured: Metrics): Promise<Report> {
+  return {
+    metrics: await toldBy(measured.registry),
+    field: usePrometheus && !disableStats ? await toldBy(measured.fieldRegistry) : null,
+    gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge'),
+  };
+}
+
+/** Resolves when the store has answered once, and soon in any case. */
+function firstAnswer({ everAnswered }: Counting): Part {
+  const TRY_AGAIN_MS = 10;
+  return {
+    name: 'first answer of the store',
+    async start() {
+      const endMs = performance.now() + FIRST_ANSWER_MS;
+      while (!everAnswered() && performance.now() < endMs) await new Promise((done) => setTimeout(done, TRY_AGAIN_MS));
+    },
+    async stop() {},
+  };
 }
 
 /** Without a secret, rules that hash are refused. */
@@ -188,6 +211,7 @@ interface Behind {
   readonly measured: Metrics;
   readonly told: Log;
   readonly observer: Observer;
+  readonly role: Role | null;
 }
 
 interface Doors {
@@ -196,7 +220,8 @@ interface Doors {
   readonly http: Readonly<Record<string, HttpServer>>;
 }
 
-function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, told, observer }: Behind): Doors {
+function doorsOf(settings: Settings, behind: Behind): Doors {
+  const { tls, decider, doctor, history, measured, told, observer, role } = behind;
   const onBug = (error: unknown): void => {
     measured.bug();
     told.bug(error);
@@ -212,10 +237,11 @@ function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, 
     onUnreadable: (error: Error) => observer.requestRefused(null, error),
   };
   const healthService = grpcHealth({ onCall });
-  const exposition = expositionHandler(measured.registry);
+  const { contentType } = measured.registry;
+  const everything = role === null ? measured.registry : { contentType, metrics: role.metrics };
   const grpc = grpcServer({
     transport: settings.grpcTransport,
-    place: grpcPlace(settings),
+    place: grpcPlace(settings, { isPrepared: role !== null }),
     tls,
     handlers: { [SHOULD_RATE_LIMIT]: shouldRateLimit(answering), [HEALTH_CHECK]: healthService.check },
     streams: { [HEALTH_WATCH]: healthService.watch, ...reflection() },
@@ -233,44 +259,18 @@ function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, 
       name: 'http',
       host: settings.host,
       port: settings.port,
-      routes: { '/json': jsonHandler(answering), ...doctor.routes, '/metrics': exposition },
+      routes: { '/json': jsonHandler(answering), ...doctor.routes, '/metrics': expositionHandler(everything) },
       maxBodyBytes: settings.maxMessageBytes,
       stopTimeoutMs: settings.drainTimeoutMs,
       onError: onBug,
     }),
-    admin: httpServer({
-      name: 'admin',
-      host: settings.debugHost,
-      port: settings.debugPort,
-      ...admin({
-        rules: history,
-        metrics: measured.registry,
-        profiles: profiles(settings.debugProfiles),
-        guard: adminGuard(settings, told),
-        format: formatProblem,
-      }),
-      stopTimeoutMs: ADMIN_STOP_TIMEOUT_MS,
-      onError: onBug,
-    }),
   };
-  if (settings.usePrometheus && !settings.disableStats) {
-    const routes = { [settings.prometheusPath]: expositionHandler(measured.fieldRegistry) };
-    http.prometheus = httpServer({ name: 'prometheus', ...settings.prometheusAddr, routes, onError: onBug });
+  if (role === null) {
+    const { registry: all, fieldRegistry: fieldMetrics } = measured;
+    const made = profiles(settings.debugProfiles);
+    Object.assign(http, observingDoors(settings, { history, metrics: all, fieldMetrics, profiles: made, told, onBug }));
   }
   return { grpc, grpcHealth: healthService, http };
-}
-
-function adminGuard({ adminTokenFile }: Settings, { trouble }: Log): ReturnType<typeof bearer> | undefined {
-  if (adminTokenFile === null) return undefined;
-  const name = SETTINGS.adminTokenFile.env;
-  try {
-    return bearer({
-      file: adminTokenFile,
-      onTrouble: (because) => trouble('admin token', `nobody is let in to the admin port: ${name}`, { cause: because }),
-    });
-  } catch (error) {
-    throw new Error(`${name}: ${(error as Error).message}`);
-  }
 }
 
 function projectionOptions(settings: Settings): ProjectionOptions {
@@ -280,30 +280,4 @@ function projectionOptions(settings: Settings): ProjectionOptions {
     retryAfterName: settings.retryAfterHeader,
     dynamicMetadata: settings.dynamicMetadata,
   };
-}
-
-/** Remembers what became of the rules, for /rules and for health. */
-function historian(history: RulesHistory, changed: () => void): Observer {
-  return {
-    decided() {},
-    storeFailed() {},
-    requestRefused() {},
-    rulesLoaded(report) {
-      history.rulesLoaded(report);
-      changed();
-    },
-  };
-}
-
-function addressesOf(grpc: GrpcServer, doors: Readonly<Record<string, HttpServer>>): Readonly<Record<string, string>> {
-  const bound: Record<string, string> = {};
-  const target = grpc.target();
-  if (target !== null) bound.grpc = target;
-  for (const [name, door] of Object.entries(doors)) {
-    const address = door.address();
-    if (address === null) continue;
-    const host = address.address;
-    bound[name] = `${host.includes(':') ? `[${host}]` : host}:${address.port}`;
-  }
-  return bound;
 }

@@ -1,11 +1,12 @@
 import type { Part, Store } from './core/ports.ts';
 import { type Guard, guard } from './guard.ts';
-import type { Settings } from './settings.ts';
+import { SETTINGS, type Settings } from './settings.ts';
 import { byUnit } from './store/by-unit.ts';
 import { deadline } from './store/deadline.ts';
 import { memoryStore } from './store/memory.ts';
 import { overLimitCache } from './store/over-limit-cache.ts';
 import { type RedisStore, type RedisStoreOptions, redisStore } from './store/redis/redis-store.ts';
+import { redactedUrl } from './store/redis/target.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import type { Tracing } from './telemetry/trace/tracing.ts';
@@ -67,6 +68,13 @@ export function wantsRedis({ backendType, redisUrl, redisType }: Settings): bool
   return backendType === 'redis' || (backendType === null && (redisUrl !== null || redisType !== null));
 }
 
+/** Why so many workers can't count; null when they can. */
+export function workersRefusal(settings: Settings): string | null {
+  if (settings.workers === 1 || wantsRedis(settings)) return null;
+  const set = `${SETTINGS.workers.env} is ${settings.workers}`;
+  return `${set}, and each worker would admit the whole limit, counting in its own memory: name a Redis`;
+}
+
 function inMemory({ memoryMaxKeys }: Settings): Counting {
   return {
     store: memoryStore({ maxKeys: memoryMaxKeys }),
@@ -125,6 +133,12 @@ export function redisPlaces(settings: Settings): readonly RedisStoreOptions[] {
   return [main, perSecond];
 }
 
+/** For the start line, without passwords. */
+export function redisInWords(settings: Settings): string {
+  const [main, perSecond] = redisPlaces(settings).map(({ url }) => redactedUrl(url));
+  return `Redis at ${main}${perSecond === undefined ? '' : `, for limits per second at ${perSecond}`}`;
+}
+
 function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Guard, tracing: Tracing | null): Counting {
   const stores = redisPlaces(settings).map((place) => observedStore({ ...place, guard: server }, metrics, log));
   const [main, perSecond] = stores as [RedisStore, RedisStore?];
@@ -140,7 +154,7 @@ function inRedis(settings: Settings, metrics: Metrics, log: Log, { server }: Gua
             timeoutMs: settings.redisCommandTimeoutMs,
           }),
     kind: 'redis',
-    where: `Redis at ${main.address}${perSecond === undefined ? '' : `, for limits per second at ${perSecond.address}`}`,
+    where: redisInWords(settings),
     parts: stores,
     everAnswered: () => stores.every((store) => store.everAnswered),
     reachableNow: () =>

@@ -9,8 +9,8 @@ import type { Metrics } from './telemetry/metrics.ts';
 const MOST_NAMES_CHARS = 400;
 
 /** Where the settings want gRPC. */
-export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings): Place {
-  return grpcUds === null ? { host: grpcHost, port: grpcPort } : { path: grpcUds };
+export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings, { isPrepared = false } = {}): Place {
+  return grpcUds === null ? { host: grpcHost, port: grpcPort } : { path: grpcUds, isPrepared };
 }
 
 /** What callers of the gRPC port may ask of it. */

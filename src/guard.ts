@@ -53,7 +53,7 @@ export function guard(settings: Settings, metrics: Metrics, log: Log): Guard {
     outermost(store) {
       const told = failurePolicy(store, {
         policy: settings.storeFailure,
-        localShare: settings.localFallbackShare,
+        localShare: settings.localFallbackShare * settings.workers,
         maxKeys: settings.memoryMaxKeys,
         onFallback,
       });

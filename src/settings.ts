@@ -84,7 +84,7 @@ export const SETTINGS = {
       'number',
       '10000',
       atLeastOne,
-      'Connections to the gRPC port; more are closed at once.',
+      'Connections to the gRPC port, of each worker; more are closed at once.',
     ),
     grpcMaxStreams: setting(
       'GRPC_MAX_STREAMS',
@@ -346,7 +346,7 @@ export const SETTINGS = {
       'number',
       '1',
       atLeastOne,
-      'With local: limits are divided by this, rounded up. The number of weir processes.',
+      'With local: limits are divided by this, rounded up. The number of weir services; each divides among its WORKERS.',
     ),
     redisHealthCheck: bool(
       'REDIS_HEALTH_CHECK_ACTIVE_CONNECTION',
@@ -602,7 +602,7 @@ export const SETTINGS = {
       'number',
       '1000',
       count,
-      'Metric keys that callers can make in a domain; the rest is key1="_other".',
+      'Metric keys that callers can make in a domain, in each worker; the rest is key1="_other".',
     ),
   }),
   ...inGroup('Metrics sinks', {
@@ -704,6 +704,15 @@ export const SETTINGS = {
     otlpCa: path('OTEL_EXPORTER_OTLP_CERTIFICATE', 'PEM file of the authorities to trust, read at the start.'),
     otlpCert: path('OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE', 'PEM file of our own certificate.'),
     otlpKey: path('OTEL_EXPORTER_OTLP_CLIENT_KEY', 'PEM file of its key.'),
+  }),
+  ...inGroup('Processes', {
+    workers: setting(
+      'WORKERS',
+      'number',
+      '1',
+      integerBetween(1, 64),
+      'Processes that decide, on the same ports: as many as there are cores for weir. More than one needs Redis.',
+    ),
   }),
   ...inGroup('Stopping', {
     drainDelayMs: duration('DRAIN_DELAY', '0s', 'Between saying NOT_SERVING and refusing new calls.'),

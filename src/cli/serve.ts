@@ -2,9 +2,14 @@ import { relative } from 'node:path';
 import { type App, app } from '../app.ts';
 import type { Ruleset } from '../core/ruleset.ts';
 import { reasons } from '../go-names.ts';
+import { primary } from '../primary.ts';
 import { type ReadSettings, readSettings, SettingsError } from '../read-settings.ts';
 import type { Settings } from '../settings.ts';
 import { settingsHelp } from '../settings-text.ts';
+import { NotStarted } from '../workers/crew.ts';
+import { fedRules } from '../workers/fed-rules.ts';
+import { type PrimaryLink, primaryLink } from '../workers/primary-link.ts';
+import type { Role } from '../workers/role.ts';
 
 export const SERVE_HELP = `weir serve [settings]            decide until SIGTERM
 
@@ -14,8 +19,8 @@ ${settingsHelp()}
 `;
 
 /**
- * `weir serve`: exit code 0 after SIGTERM, SIGINT or SIGHUP, 1 when it could not start, 2 for wrong settings, or when there
- * is an objection to them.
+ * `weir serve`: exit code 0 after SIGTERM, SIGINT or SIGHUP, 1 when it could not start or go on, 2 for wrong settings, or
+ * when there is an objection to them.
  */
 export async function serve(
   args: readonly string[],
@@ -30,9 +35,14 @@ export async function serve(
   }
   const objected = objection(read);
   if (objected !== null) return fail(2, [objected]);
+  const link = primaryLink();
+  return link === null ? serveAlone(read) : serveAsWorker(read, link);
+}
+
+async function serveAlone(read: ReadSettings): Promise<number> {
   let service: App;
   try {
-    service = app(read);
+    service = read.settings.workers === 1 ? app(read) : primary(read);
   } catch (error) {
     return fail(2, [(error as Error).message]);
   }
@@ -41,12 +51,50 @@ export async function serve(
     await service.start();
   } catch (error) {
     await service.stop();
-    return fail(1, [(error as Error).message]);
+    return failed(error as Error);
   }
   tellStart(service, read);
-  service.log.logger.info('%s: draining', await asked);
+  const why = await Promise.race([asked, ...(service.broken === undefined ? [] : [service.broken])]);
+  if (typeof why === 'string') service.log.logger.info('%s: draining', why);
   await service.stop();
+  return typeof why === 'string' ? 0 : failed(why);
+}
+
+/** One of several, of whom the primary tells what there is to tell. */
+async function serveAsWorker(read: ReadSettings, link: PrimaryLink): Promise<number> {
+  let service: App;
+  try {
+    service = app(read, roleOf(link, read));
+  } catch (error) {
+    await link.end({ kind: 'failed', exitCode: 2, lines: [(error as Error).message] });
+    return 2;
+  }
+  // Ctrl-C in a terminal reaches workers as well as the primary.
+  const asked = Promise.race([stopSignal(), link.drain, link.gone]);
+  try {
+    await Promise.race([service.start(), Promise.race([link.drain, link.gone]).then(() => service.stop())]);
+    link.send({ kind: 'serves', addresses: service.addresses() });
+  } catch (error) {
+    await service.stop();
+    await link.end({ kind: 'failed', exitCode: 1, lines: [(error as Error).message] });
+    return 1;
+  }
+  const why = await asked;
+  // A primary that goes while its workers drain was ended at once, and so are they.
+  const atOnce = why === 'gone' ? [] : [link.gone];
+  if ((await Promise.race([service.stop(), ...atOnce])) === 'gone') return 1;
+  await link.end();
   return 0;
+}
+
+function roleOf(link: PrimaryLink, { settings }: ReadSettings): Role {
+  return {
+    id: link.id,
+    isReplacement: link.id > settings.workers,
+    rules: (observer) => fedRules(link, observer),
+    metrics: link.metrics,
+    reports: link.reports,
+  };
 }
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -73,7 +121,8 @@ function tellStart(
   for (const reason of reasons(ignored)) logger.info('settings of the Go service without effect here: %s', reason);
   for (const warning of warnings) logger.warn(warning);
   const doors = Object.entries(others).map(([name, address]) => `${name} ${address}`);
-  logger.info('serving: grpc %s, %s', grpc, doors.join(', '));
+  const crew = settings.workers === 1 ? '' : `, with ${settings.workers} workers`;
+  logger.info('serving: grpc %s, %s%s', grpc, doors.join(', '), crew);
   const live = rules.loaded()?.ruleset;
   const limits = live?.rules.filter(({ limits: own, unlimited }) => own.length > 0 || unlimited).length ?? 0;
   const counts =
@@ -117,6 +166,10 @@ function command(): string {
 /** Callers on this machine reach a port that is open on all interfaces by the loopback address. */
 function localAddress(address = ''): string {
   return address.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:');
+}
+
+function failed(error: Error): number {
+  return error instanceof NotStarted ? fail(error.exitCode, error.lines) : fail(1, [error.message]);
 }
 
 function fail(exitCode: number, lines: readonly string[]): number {

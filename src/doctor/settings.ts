@@ -1,4 +1,4 @@
-import { wantsRedis } from '../counting.ts';
+import { wantsRedis, workersRefusal } from '../counting.ts';
 import { WITHOUT_EFFECT } from '../go-names.ts';
 import type { ReadSettings, SettingsError } from '../read-settings.ts';
 import { editDistance } from '../rules/schema.ts';
@@ -144,6 +144,9 @@ function overlap(a: string, b: string): boolean {
 
 function doubtful({ settings: all }: ReadSettings): readonly Finding[] {
   const found: Finding[] = [];
+  const refused = workersRefusal(all);
+  if (refused !== null)
+    found.push(fail('settings.wrong', refused, 'weir serve would not start; set REDIS_URL or WORKERS=1'));
   if (all.shadowMode) {
     found.push(warn('settings.shadow', 'SHADOW_MODE is on: nothing is ever refused', 'turn it off to enforce limits'));
   }

@@ -50,6 +50,7 @@ export function grpcJsServer(options: GrpcServerSettled): GrpcServer {
   const socketOf = new WeakMap<ServerHttp2Session, Socket>();
 
   function admit(socket: Socket): void {
+    if (socket.destroyed) return;
     http2.once('session', (session) => {
       socketOf.set(session, socket);
       session.once('remoteSettings', () => sockets.set(socket, 'speaking'));
@@ -69,8 +70,15 @@ export function grpcJsServer(options: GrpcServerSettled): GrpcServer {
     tls === undefined ? createServer({ noDelay: true }, admit) : secureServer(tls, options.handshakeTimeoutMs, admit);
   // What carries TLS is there before it has shown who it is.
   if (tls !== undefined) listener.on('connection', (socket) => keep(socket, 'dialled'));
-  listener.maxConnections = options.maxConnections;
-  listener.on('drop', () => ended.add('max_connections'));
+  // Not by the listener's own bound: a worker of several would hand the connection back, and get it again at once.
+  let open = 0;
+  listener.prependListener('connection', (socket: Socket) => {
+    open++;
+    socket.on('close', () => open--);
+    if (open <= options.maxConnections) return;
+    ended.add('max_connections');
+    socket.destroy();
+  });
   limitConnectionAge(http2, {
     maxAgeMs: options.maxConnectionAgeMs,
     graceMs: options.maxConnectionAgeGraceMs,

@@ -1,14 +1,28 @@
 import type { AddressInfo, Server } from 'node:net';
 import { makeRoom } from './unix-socket.ts';
 
-/** Where a server listens: a port, of which 0 is any free one, or a unix socket. */
-export type Place = { readonly host: string; readonly port: number } | { readonly path: string };
+/**
+ * Where a server listens: a port, of which 0 is any free one, or a unix socket. `isPrepared`: there is room at the path,
+ * and other workers may serve there already.
+ */
+export type Place =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string; readonly isPrepared?: boolean };
 
 /** Resolves when the server listens. Rejects with a sentence that says where it cannot. */
 export async function listen(server: Server, place: Place): Promise<void> {
+  await prepare(place);
+  await told(place, listening(server, place));
+}
+
+/** Takes away what a dead process left at the path of a socket. Rejects with a sentence when somebody serves there. */
+export async function prepare(place: Place): Promise<void> {
+  if ('path' in place && place.isPrepared !== true) await told(place, makeRoom(place.path));
+}
+
+async function told(place: Place, attempt: Promise<void>): Promise<void> {
   try {
-    if ('path' in place) await makeRoom(place.path);
-    await listening(server, place);
+    await attempt;
   } catch (error) {
     const where = 'path' in place ? place.path : `${place.host || '*'}:${place.port}`;
     throw new Error(`the gRPC port cannot listen on ${where}: ${(error as Error).message}`, { cause: error });

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { type Buckets, total } from './buckets.ts';
-import type { FamilyRow } from './families.ts';
+import type { Across, FamilyRow } from './families.ts';
 
 export type Labels = { readonly [name: string]: string };
 
@@ -16,7 +16,7 @@ export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: FamilyRow['type'] | 'summary';
-  readonly aggregator: 'sum';
+  readonly aggregator: Across;
   readonly values: readonly Sample[];
 }
 
@@ -45,7 +45,7 @@ export class Exposition extends Registry {
 }
 
 export function family(row: FamilyRow, values: readonly Sample[], name: string = row.name): Family {
-  return { name, help: row.help, type: row.type, aggregator: 'sum', values };
+  return { name, help: row.help, type: row.type, aggregator: row.across ?? 'sum', values };
 }
 
 /** A counter without labels: absent until it has moved. */

@@ -1,3 +1,6 @@
+/** What the same series of several processes make together. `kept`: their sum, and that of processes that have ended. */
+export type Across = 'sum' | 'kept' | 'max' | 'min';
+
 /** One metric family: a row of the README's table, and what /metrics says in # HELP and # TYPE. */
 export interface FamilyRow {
   readonly name: string;
@@ -6,24 +9,26 @@ export interface FamilyRow {
   readonly help: string;
   /** `field`: a name and meaning that the Go service has too. */
   readonly origin: 'field' | 'weir';
+  /** Of a gauge; `sum` when absent. Counters and histograms are kept in any case. */
+  readonly across?: Across;
 }
 
 type Type = FamilyRow['type'];
 
-const field = (name: string, type: Type, labels: readonly string[], help: string): FamilyRow => ({
-  name: `ratelimit_${name}`,
-  type,
-  labels,
-  help,
-  origin: 'field',
-});
-const weir = (name: string, type: Type, labels: readonly string[], help: string): FamilyRow => ({
-  name,
-  type,
-  labels,
-  help,
-  origin: 'weir',
-});
+const field = (
+  name: string,
+  type: Type,
+  labels: readonly string[],
+  help: string,
+  across: Across = 'sum',
+): FamilyRow => ({ name: `ratelimit_${name}`, type, labels, help, origin: 'field', across });
+const weir = (
+  name: string,
+  type: Type,
+  labels: readonly string[],
+  help: string,
+  across: Across = 'sum',
+): FamilyRow => ({ name, type, labels, help, origin: 'weir', across });
 
 const RULE = ['domain', 'key1', 'key2'];
 
@@ -72,21 +77,29 @@ export const FAMILIES = {
     'Time from a gRPC call to its answer',
   ),
   cacheEntries: field('localcache_entryCount', 'gauge', [], 'Keys in the over-limit cache'),
-  cacheLookups: field('localcache_lookupCount', 'gauge', [], 'Keys looked up in the over-limit cache'),
-  cacheHits: field('localcache_hitCount', 'gauge', [], 'Keys found in the over-limit cache'),
-  cacheMisses: field('localcache_missCount', 'gauge', [], 'Keys not found in the over-limit cache'),
-  cacheExpired: field('localcache_expiredCount', 'gauge', [], 'Keys that left the over-limit cache with their window'),
+  cacheLookups: field('localcache_lookupCount', 'gauge', [], 'Keys looked up in the over-limit cache', 'kept'),
+  cacheHits: field('localcache_hitCount', 'gauge', [], 'Keys found in the over-limit cache', 'kept'),
+  cacheMisses: field('localcache_missCount', 'gauge', [], 'Keys not found in the over-limit cache', 'kept'),
+  cacheExpired: field(
+    'localcache_expiredCount',
+    'gauge',
+    [],
+    'Keys that left the over-limit cache with their window',
+    'kept',
+  ),
   cacheEvacuated: field(
     'localcache_evacuateCount',
     'gauge',
     [],
     'Keys that left the over-limit cache for lack of room',
+    'kept',
   ),
   cacheOverwritten: field(
     'localcache_overwriteCount',
     'gauge',
     [],
     'Keys put into the over-limit cache while they were there',
+    'kept',
   ),
 
   decisions: weir(
@@ -155,9 +168,10 @@ export const FAMILIES = {
     'ratelimit_rules_generation',
     'gauge',
     [],
-    'Generation of the rule set that is live; 0 before the first',
+    'Generation of the rule set that is live, in all workers; 0 before the first',
+    'min',
   ),
-  rules: weir('ratelimit_rules', 'gauge', [], 'Rules in the set that is live'),
+  rules: weir('ratelimit_rules', 'gauge', [], 'Rules in the set that is live', 'min'),
   rulesProblems: weir('ratelimit_rules_problems', 'gauge', [], 'Problems in the newest rule set; 0 when it is live'),
   xdsConnected: weir('ratelimit_xds_connected', 'gauge', [], '1 while a stream to the control plane stands'),
   xdsConnects: weir('ratelimit_xds_connects_total', 'counter', [], 'Streams to the control plane that stood'),
@@ -191,6 +205,7 @@ export const FAMILIES = {
     'gauge',
     [],
     'When the certificate of the gRPC port ends, in seconds since 1970',
+    'min',
   ),
   tlsReloads: weir(
     'ratelimit_grpc_tls_reloads_total',
@@ -218,8 +233,10 @@ export const FAMILIES = {
     ['result'],
     'Spans by what became of them: sent, failed (not taken in time), dropped (no room to wait)',
   ),
-  storeInfo: weir('weir_store_info', 'gauge', ['kind'], '1 for the store that counts: memory, redis'),
-  buildInfo: weir('weir_build_info', 'gauge', ['version'], '1 for the version that runs'),
+  workers: weir('weir_workers', 'gauge', [], 'Workers that serve, with WORKERS above 1'),
+  workerRestarts: weir('weir_worker_restarts_total', 'counter', [], 'Workers that ended and were started again'),
+  storeInfo: weir('weir_store_info', 'gauge', ['kind'], '1 for the store that counts: memory, redis', 'max'),
+  buildInfo: weir('weir_build_info', 'gauge', ['version'], '1 for the version that runs', 'max'),
 } as const satisfies Record<string, FamilyRow>;
 
 /** The README's table: one Markdown row per family, without the heading. */

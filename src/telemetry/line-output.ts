@@ -14,8 +14,8 @@ export interface LineOutput extends DestinationStream {
   flush(done: () => void): void;
 }
 
-/** Lines that go out in one write. */
-const MAX_CHUNK_BYTES = 16 * 1024;
+/** Lines that go out in one write: what a pipe takes as a whole (PIPE_BUF), as several workers may write to it. */
+const MAX_CHUNK_BYTES = 4 * 1024;
 const TRY_AGAIN_MS = 100;
 const FLUSH_TIMEOUT_MS = 1_000;
 

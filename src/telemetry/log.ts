@@ -27,6 +27,8 @@ export interface LogOptions {
   /** Takes one line at a time. Default: standard output. */
   readonly destination?: DestinationStream;
   readonly delay?: Delay;
+  /** On every line, where several processes write. */
+  readonly worker?: number | undefined;
   /** A problem as people read it, with line and caret; text lines then show them so. */
   readonly formatProblem?: (problem: Problem) => string;
 }
@@ -70,7 +72,7 @@ export function log(options: LogOptions): Log {
   const logger = pino(
     {
       level,
-      base: null,
+      base: options.worker === undefined ? null : { worker: options.worker },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },

@@ -20,6 +20,8 @@ export interface MetricsOptions {
   /** Metric keys per domain that requests have a part in; those beyond are one series, `_other`. Default 1000. */
   readonly maxSeriesPerDomain?: number;
   readonly version?: string;
+  /** false: rules are used here, and loaded and told of by another process. Default true. */
+  readonly tellsRules?: boolean;
   /** Node's own metrics: memory, event loop, garbage collection. Default true. */
   readonly process?: boolean;
   /** EXTRA_TAGS: on every series. */
@@ -67,7 +69,7 @@ const MAX_METHODS = 64;
  * `maxSeriesPerDomain`, and all domains without rules are one, `_unknown`.
  */
 export function metrics(options: MetricsOptions): Metrics {
-  const { nearLimitRatio, maxSeriesPerDomain = 1000, version = '', mapper = null } = options;
+  const { nearLimitRatio, maxSeriesPerDomain = 1000, version = '', mapper = null, tellsRules = true } = options;
   const tags = tagLabels(options.extraTags ?? {});
   const timeBoundsUs = [...new Set([...TIME_BOUNDS_US, ...(mapper === null ? [] : boundsUs(mapper))])];
   timeBoundsUs.sort((a, b) => a - b);
@@ -78,6 +80,7 @@ export function metrics(options: MetricsOptions): Metrics {
   const methods = new Map<string, Buckets>();
   const numbers: Numbers = {
     version,
+    tellsRules,
     decisionTime: buckets(TIME_BOUNDS_US),
     storeTime: buckets(TIME_BOUNDS_US),
     storeBatch: buckets(BATCH_BOUNDS),
@@ -219,10 +222,11 @@ export function metrics(options: MetricsOptions): Metrics {
       domainOf(request.domain, numbers.live).error++;
     },
     rulesLoaded(report) {
+      if (report.ok) settle(report.ruleset);
+      if (!tellsRules) return;
       if (report.ok) {
         numbers.loads++;
         numbers.problems = 0;
-        settle(report.ruleset);
       } else {
         numbers.refusedLoads++;
         numbers.problems = report.problems.length;

@@ -14,12 +14,15 @@ import type {
   Sources,
   SpanNumbers,
   TlsNumbers,
+  WorkerNumbers,
   XdsNumbers,
 } from './sources.ts';
 
 /** What is counted beside the domains. */
 export interface Numbers {
   readonly version: string;
+  /** false: loads of rules are another process's to tell of. */
+  readonly tellsRules: boolean;
   readonly decisionTime: Buckets;
   readonly storeTime: Buckets;
   readonly storeBatch: Buckets;
@@ -135,13 +138,9 @@ function breakerFamilies({ states, openings, refusals }: BreakerNumbers): Family
 }
 
 function stateFamilies(numbers: Numbers): Family[] {
-  const { live, sources } = numbers;
+  const { sources } = numbers;
   return [
-    counted(FAMILIES.configLoadSuccess, numbers.loads),
-    counted(FAMILIES.configLoadError, numbers.refusedLoads),
-    gauged(FAMILIES.rulesGeneration, live?.generation ?? 0),
-    gauged(FAMILIES.rules, live?.rules.length ?? 0),
-    gauged(FAMILIES.rulesProblems, numbers.problems),
+    ...rulesFamilies(numbers),
     gauged(FAMILIES.inFlight, sources.inFlight?.() ?? 0),
     gauged(FAMILIES.buildInfo, 1, { version: numbers.version }),
     ...(sources.storeKind === undefined ? [] : [gauged(FAMILIES.storeInfo, 1, { kind: sources.storeKind })]),
@@ -153,7 +152,23 @@ function stateFamilies(numbers: Numbers): Family[] {
     ...(sources.grpc === undefined ? [] : grpcFamilies(sources.grpc())),
     ...(sources.tls === undefined ? [] : tlsFamilies(sources.tls())),
     ...(sources.spans === undefined ? [] : [spanFamily(sources.spans())]),
+    ...(sources.workers === undefined ? [] : workerFamilies(sources.workers())),
   ];
+}
+
+function rulesFamilies({ tellsRules, loads, refusedLoads, live, problems }: Numbers): Family[] {
+  const used = [
+    gauged(FAMILIES.rulesGeneration, live?.generation ?? 0),
+    gauged(FAMILIES.rules, live?.rules.length ?? 0),
+  ];
+  if (!tellsRules) return used;
+  const loaded = [counted(FAMILIES.configLoadSuccess, loads), counted(FAMILIES.configLoadError, refusedLoads)];
+  return [...loaded, ...used, gauged(FAMILIES.rulesProblems, problems)];
+}
+
+/** The restarts are told from the first scrape on: a counter that first appears at 1 shows Prometheus no increase. */
+function workerFamilies({ serving, restarts }: WorkerNumbers): Family[] {
+  return [gauged(FAMILIES.workers, serving), family(FAMILIES.workerRestarts, [{ value: restarts, labels: {} }])];
 }
 
 function spanFamily({ sent, failed, dropped }: SpanNumbers): Family {

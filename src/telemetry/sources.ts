@@ -10,6 +10,12 @@ export interface Sources {
   readonly grpc?: () => GrpcNumbers;
   readonly tls?: () => TlsNumbers;
   readonly spans?: () => SpanNumbers;
+  readonly workers?: () => WorkerNumbers;
+}
+
+export interface WorkerNumbers {
+  readonly serving: number;
+  readonly restarts: number;
 }
 
 /** Of spans that were made. */

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cpuTimes } from './cpu-time.ts';
 
-/** h2load drives one server: 8 connections with 32 streams each, 256 calls in flight. */
+/** h2load drives one server: 8 connections with 32 streams each, 256 calls in flight, when nothing else is said. */
 export interface Load {
   readonly port: number;
   /** The pids whose CPU time is read, by name. */
@@ -11,6 +11,9 @@ export interface Load {
   readonly calls: number;
   readonly body: Uint8Array;
   readonly dir: string;
+  /** Where h2load runs, as taskset has it. Default: core 1. */
+  readonly cores?: string;
+  readonly connections?: number;
 }
 
 export interface LoadResult {
@@ -20,13 +23,14 @@ export interface LoadResult {
 }
 
 export const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
-export async function load({ port, pids, calls, body, dir }: Load): Promise<LoadResult> {
+
+export async function load({ port, pids, calls, body, dir, cores = '1', connections = 8 }: Load): Promise<LoadResult> {
   const file = path.join(dir, 'body');
   writeFileSync(file, framed(body));
   const before = cpuTimes(pids);
   const startedMs = Date.now();
   const report = await run('taskset', [
-    ...['-c', '1', 'h2load', '-t', '1', '-c', '8', '-m', '32', '-n', String(calls), '-d', file],
+    ...['-c', cores, 'h2load', '-t', '1', '-c', String(connections), '-m', '32', '-n', String(calls), '-d', file],
     ...['-H', 'content-type: application/grpc', '-H', 'te: trailers', `http://127.0.0.1:${port}${PATH}`],
   ]);
   const seconds = (Date.now() - startedMs) / 1000;

@@ -13,6 +13,7 @@ import { DOMAIN, KINDS, type Kind, rulesOfKinds } from './kinds.ts';
 import { type LoadResult, load } from './load.ts';
 import { type InProcess, type Results, reportOf, type Sizes } from './report.ts';
 import { sizes } from './sizes.ts';
+import { WORKERS_HEADING, workersSection } from './workers.ts';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.join(HERE, '../..');
@@ -64,8 +65,10 @@ try {
     ) as InProcess,
     keys: await sizes(redis.client),
   });
-  writeFileSync(path.join(HERE, 'RESULTS.md'), report);
-  console.log(report);
+  for (const each of running.splice(0)) await each.stop();
+  const whole = `${report}\n${WORKERS_HEADING}\n\n${await workersSection()}`;
+  writeFileSync(path.join(HERE, 'RESULTS.md'), whole);
+  console.log(whole);
 } finally {
   for (const each of running) await each.stop();
   await redis.stop();

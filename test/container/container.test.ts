@@ -84,23 +84,28 @@ describe('the image', () => {
     expect(ran(['/nodejs/bin/node', '-e', script]).stdout).to.equal('65534 65534 1 EROFS\n');
   });
 
-  it('decides with the environment of its deployers, is healthy, and drains on SIGTERM as pid 1', async function () {
-    this.timeout(ROUND_MS);
-    const env = await environment();
-    const service = await started(env);
-    try {
-      await eventually('the image to be healthy', () => ran(image.health, env).status === 0 || undefined);
-      const question = { address: `127.0.0.1:${env.GRPC_PORT}`, domain: 'basic', descriptors: ['user=ann'] };
-      const codes: string[] = [];
-      for (let i = 0; i < 2; i++) codes.push((await ask({ ...question, timeoutMs: 5_000 })).overallCode);
-      expect(codes).to.deep.equal(['OK', 'OVER_LIMIT']);
-      expect(await redis.client.keys('basic_user_ann_*')).to.have.length(1);
-      process.kill(childOf(service.pid), 'SIGTERM');
-      expect(await service.ended).to.deep.equal({ code: 0, signal: null });
-    } finally {
-      await service.stop();
-    }
-  });
+  for (const [count, workers] of [
+    [1, 'alone'],
+    [2, 'with 2 workers'],
+  ] as const) {
+    it(`decides with the environment of its deployers, is healthy, and drains on SIGTERM as pid 1, ${workers}`, async function () {
+      this.timeout(ROUND_MS);
+      const env = { ...(await environment()), WORKERS: String(count) };
+      const service = await started(env);
+      try {
+        await eventually('the image to be healthy', () => ran(image.health, env).status === 0 || undefined);
+        const question = { address: `127.0.0.1:${env.GRPC_PORT}`, domain: 'basic', descriptors: [`user=ann${count}`] };
+        const codes: string[] = [];
+        for (let i = 0; i < 2; i++) codes.push((await ask({ ...question, timeoutMs: 5_000 })).overallCode);
+        expect(codes).to.deep.equal(['OK', 'OVER_LIMIT']);
+        expect(await redis.client.keys(`basic_user_ann${count}_*`)).to.have.length(1);
+        process.kill(childOf(service.pid), 'SIGTERM');
+        expect(await service.ended).to.deep.equal({ code: 0, signal: null });
+      } finally {
+        await service.stop();
+      }
+    });
+  }
 
   it('refuses to start with no Redis named, and says so', () => {
     const { status, stderr } = ran(image.entrypoint, { RUNTIME_ROOT: '/data', USE_STATSD: 'false' });

@@ -109,6 +109,7 @@ describe('weir doctor and settings', () => {
     ],
     ['one port for two doors', ['--port=5', '--debug-port=5'], /^fail PORT and DEBUG_PORT are both port 5$/],
     ['shadow mode', ['--shadow-mode'], /^warn SHADOW_MODE is on: nothing is ever refused$/],
+    ['workers without Redis', ['--workers=2'], /^fail WORKERS is 2, and each worker would admit the whole limit/],
     ['a cache before memory', ['--local-cache-size-in-bytes=9'], /^warn LOCAL_CACHE_SIZE_IN_BYTES/],
   ];
   for (const [what, argv, expected] of contradictions) {

@@ -22,6 +22,7 @@ const EVERY_ROOM = [
   'http',
   'xds',
   'settings',
+  'workers',
 ];
 
 const ROOMS: Readonly<Record<string, Room>> = {
@@ -45,6 +46,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   version: { rooms: [], packages: [] },
   app: { rooms: [...EVERY_ROOM, 'store/redis', 'version'], packages: [] },
   cases: { rooms: ['core', 'limiter', 'rules', 'store/memory'], packages: [] },
+  workers: { rooms: ['core', 'rules', 'type telemetry', 'within'], packages: [] },
   doctor: {
     rooms: [
       'core',
@@ -73,6 +75,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       'grpc/client',
       'telemetry/labels',
       'version',
+      'workers',
     ],
     packages: [],
   },
@@ -93,6 +96,9 @@ const LODGERS: Readonly<Record<string, string>> = {
   'limiter-options': 'app',
   'loop-lag': 'app',
   mogrifiers: 'settings',
+  observing: 'app',
+  primary: 'app',
+  'rules-loading': 'app',
   'rules-over-xds': 'app',
   'rules-place': 'app',
   sinks: 'app',

@@ -40,6 +40,7 @@ describe('the table of metrics', () => {
     });
     m.read({ tls: () => ({ validToSeconds: 1, reloads: 1, refusals: 1, refused }) });
     m.read({ spans: () => ({ sent: 1, failed: 0, dropped: 0 }) });
+    m.read({ workers: () => ({ serving: 2, restarts: 0 }) });
     m.storeFellBack('allow', 'store_down', 1);
     m.read({ redis: () => [{ name: 'main', connections: 1, connects: 1, reconnects: 0, errors: { timeout: 0 } }] });
 

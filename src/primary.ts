@@ -1,0 +1,180 @@
+import type { App } from './app.ts';
+import { systemClock } from './clock.ts';
+import type { Part } from './core/ports.ts';
+import { redisInWords, workersRefusal } from './counting.ts';
+import { prepare } from './grpc/listening.ts';
+import { grpcPlace } from './grpc-door.ts';
+import type { Scrapable } from './http/exposition-handler.ts';
+import { profiles } from './http/profiles.ts';
+import { rulesHistory } from './http/rules-history.ts';
+import { addressesOf, historian, logOf, metricsOf, observingDoors } from './observing.ts';
+import { parts } from './parts.ts';
+import type { ReadSettings } from './read-settings.ts';
+import { rulesLoading } from './rules-loading.ts';
+import { rulesPlace } from './rules-place.ts';
+import type { Settings } from './settings.ts';
+import { sinks } from './sinks.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+import { observers } from './telemetry/observers.ts';
+import type { Stat } from './telemetry/stats.ts';
+import { exposed, remains, summed, type Told, toldBy } from './telemetry/summed.ts';
+import { type Crew, crew } from './workers/crew.ts';
+import type { Report } from './workers/messages.ts';
+
+/** How long a worker may take for what is not its calls in flight; then it is killed. */
+const CLOSE_TIMEOUT_MS = 15_000;
+
+/**
+ * The composition root of the process that stands over several workers: it starts them, reads the rules for all of them,
+ * and shows on the ports for those who look what they tell together. It decides nothing, and the ports of callers are the
+ * workers'. Throws an Error with a sentence when the settings do not fit together.
+ */
+export function primary(read: ReadSettings): App {
+  const { settings } = read;
+  const refused = workersRefusal(settings);
+  if (refused !== null) throw new Error(refused);
+  const told = logOf(settings);
+  const measured = metricsOf(read, told, { tellsRules: true });
+  const history = rulesHistory(systemClock());
+  const observer = observers([measured, told, historian(history, () => workers.tellRules())]);
+  const loader = rulesLoading(read, { measured, told, observer });
+  const pages = pagesOf(measured, () => workers);
+  const workers = crew({
+    count: settings.workers,
+    news: history,
+    stopTimeoutMs: settings.drainDelayMs + settings.drainTimeoutMs + CLOSE_TIMEOUT_MS,
+    page: () =>
+      pages.metrics.metrics().catch((error: unknown) => {
+        told.bug(error);
+        return null;
+      }),
+    onLast: pages.keep,
+    onEnded({ id, pid }, how, waitMs) {
+      told.logger.error({ worker: id, pid, waitMs }, 'a worker has ended and is started again: %s', how);
+    },
+    onHung: ({ id, pid }) => told.logger.error({ worker: id, pid }, 'a worker answers nothing any more, and is killed'),
+  });
+  measured.read({ workers: () => workers.numbers });
+
+  const doors = observingDoors(settings, {
+    history,
+    metrics: pages.metrics,
+    fieldMetrics: pages.fieldMetrics,
+    profiles: profiles(settings.debugProfiles),
+    told,
+    onBug: told.bug,
+  });
+  const receivers = sinks(read, { ...measured, stats: () => withGauges(measured, workers.lastReports()) }, told);
+  const asking = receivers.length === 0 ? [] : [gaugeAsker(settings, workers)];
+  const everything = parts([...receivers, ...asking, ...Object.values(doors), loader], {
+    stopTimeoutMs: settings.drainTimeoutMs,
+    onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
+  });
+
+  async function start(): Promise<void> {
+    await prepare(grpcPlace(settings));
+    // Their ports are open while the rules are read, as those of one process are.
+    await Promise.all([workers.start(), everything.start()]);
+  }
+
+  let stopping: Promise<void> | null = null;
+  async function drain(): Promise<void> {
+    await workers.stop();
+    await everything.stop();
+    await told.close();
+  }
+
+  return {
+    start,
+    stop() {
+      stopping ??= drain();
+      return stopping;
+    },
+    broken: workers.broken,
+    addresses: () => ({ ...workers.addresses(), ...addressesOf(doors) }),
+    rules: history,
+    places: { rules: rulesPlace(read).from, counting: redisInWords(settings) },
+    log: told,
+  };
+}
+
+interface Pages {
+  readonly metrics: Scrapable;
+  readonly fieldMetrics: Scrapable;
+  /** Of a worker that has ended. */
+  readonly keep: (last: Report) => void;
+}
+
+/** What the primary and all workers tell, those that have ended included. */
+function pagesOf(measured: Metrics, workers: () => Crew): Pages {
+  const left = { metrics: remains(), field: remains() };
+  let asking: Promise<readonly Report[]> | null = null;
+
+  /** Who looks at the same time shares one answer. */
+  function reports(): Promise<readonly Report[]> {
+    asking ??= workers()
+      .reports()
+      .finally(() => {
+        asking = null;
+      });
+    return asking;
+  }
+
+  async function page(own: Promise<Told>, of: (report: Report) => Told, kept: () => Told): Promise<string> {
+    const [mine, theirs] = [await own, await reports()];
+    // Taken now: who has ended since it was asked is among those that are kept.
+    return exposed(summed([mine, ...theirs.map(of), kept()]));
+  }
+
+  const { registry, fieldRegistry } = measured;
+  return {
+    metrics: {
+      contentType: registry.contentType,
+      metrics: () =>
+        page(
+          toldBy(registry),
+          (report) => report.metrics,
+          () => left.metrics.told,
+        ),
+    },
+    fieldMetrics: {
+      contentType: fieldRegistry.contentType,
+      metrics: () =>
+        page(
+          toldBy(fieldRegistry),
+          (report) => report.field ?? [],
+          () => left.field.told,
+        ),
+    },
+    keep({ metrics, field }) {
+      left.metrics.add(metrics);
+      if (field !== null) left.field.add(field);
+    },
+  };
+}
+
+/** Counters of the primary's own, such as loads of rules, and the gauges of all workers, added up. */
+function* withGauges({ stats }: Metrics, reports: readonly Report[]): Generator<Stat> {
+  for (const stat of stats()) if (stat.kind !== 'gauge') yield stat;
+  const sums = new Map<string, number>();
+  for (const { gauges } of reports) {
+    for (const stat of gauges) {
+      if (stat.kind === 'gauge') sums.set(stat.name, (sums.get(stat.name) ?? 0) + stat.value);
+    }
+  }
+  for (const [name, value] of sums) yield { kind: 'gauge', name, value };
+}
+
+/** Receivers are told at once when their time has come, so the gauges are asked for as often, and told as they were then. */
+function gaugeAsker({ statsFlushMs }: Settings, workers: Crew): Part {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    name: 'gauges of the workers',
+    async start() {
+      timer = setInterval(() => void workers.reports(), statsFlushMs).unref();
+    },
+    async stop() {
+      clearInterval(timer);
+    },
+  };
+}

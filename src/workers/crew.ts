@@ -1,0 +1,271 @@
+import cluster, { type Worker } from 'node:cluster';
+import { within } from '../within.ts';
+import type { Report, ToPrimary, ToWorker } from './messages.ts';
+import { type RulesFeed, type RulesNews, rulesFeed } from './rules-feed.ts';
+
+export interface CrewOptions {
+  readonly count: number;
+  readonly news: RulesNews;
+  /** How long workers may take to drain before they are killed. */
+  readonly stopTimeoutMs: number;
+  /** A worker asks for the page of all; null when there is none. */
+  readonly page: () => Promise<string | null>;
+  /** The last report of a worker that has ended. */
+  readonly onLast: (report: Report) => void;
+  /** A worker has ended unasked, and is started again after the wait. */
+  readonly onEnded: (worker: { readonly id: number; readonly pid: number }, how: string, waitMs: number) => void;
+  /** A worker has answered nothing for so long that it is killed. */
+  readonly onHung: (worker: { readonly id: number; readonly pid: number }) => void;
+  /** How often each is asked whether it is there. */
+  readonly pingMs?: number;
+  /** What they run. Default: what this process runs. */
+  readonly program?: { readonly exec: string; readonly args: string[]; readonly execArgv: string[] };
+}
+
+/** The workers, kept at their number. */
+export interface Crew {
+  /** Resolves when as many have begun to serve. Rejects with NotStarted when that is not to be expected. */
+  start(): Promise<void>;
+  /** Lets all of them drain. The same promise each time. */
+  stop(): Promise<void>;
+  /** Resolves when nobody serves any more, and those that are started in their place end at once. */
+  readonly broken: Promise<NotStarted>;
+  /** There is news of the rules. */
+  tellRules(): void;
+  /** The newest report of each; one that does not answer in time is told by the one before. */
+  reports(): Promise<readonly Report[]>;
+  /** As they were told last, without asking. */
+  lastReports(): readonly Report[];
+  /** The ports that all of them share. */
+  addresses(): Readonly<Record<string, string>>;
+  readonly numbers: { readonly serving: number; readonly restarts: number };
+}
+
+/** Why workers can't be started, in sentences. */
+export class NotStarted extends Error {
+  override readonly name = 'NotStarted';
+  readonly exitCode: number;
+  readonly lines: readonly string[];
+  constructor(exitCode: number, lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.exitCode = exitCode;
+    this.lines = lines;
+  }
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly sinceMs: number;
+  /** How it ended. */
+  readonly ended: Promise<string>;
+  /** Once it wants rules. */
+  feed: RulesFeed | null;
+  serves: boolean;
+  failed: NotStarted | null;
+  last: Report | null;
+  /** Pings since it was last heard of. */
+  pings: number;
+  /** Its next report, asked for once, so that nothing piles up before one that hangs. */
+  asked: { readonly answer: Promise<void>; readonly answered: () => void } | null;
+}
+
+const REPORT_MS = 1_000;
+const PING_MS = 5_000;
+/** Without an answer to any. They are counted, since all processes may have stood still together. */
+const MAX_PINGS = 6;
+/** Workers that ended before they served, one after the other: then the next one would too. */
+const MAX_FAILED_STARTS = 5;
+/** The wait before a worker is started again doubles from the first to the longest, while each lives shorter than this. */
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 10_000;
+const STEADY_MS = 10_000;
+
+export function crew(options: CrewOptions): Crew {
+  const members = new Set<Member>();
+  const waits = new Set<NodeJS.Timeout>();
+  const numbers = { serving: 0, restarts: 0 };
+  let addresses: Readonly<Record<string, string>> = {};
+  let failedStarts = 0;
+  /** How often one began to serve. */
+  let starts = 0;
+  let stopping: Promise<void> | null = null;
+  let pinging: NodeJS.Timeout | undefined;
+  let tellWhole: () => void;
+  let tellBroken: (why: NotStarted) => void;
+  const whole = new Promise<void>((resolve) => {
+    tellWhole = resolve;
+  });
+  const broken = new Promise<NotStarted>((resolve) => {
+    tellBroken = resolve;
+  });
+
+  /** `quickDeaths`: how many in this place lived no longer than a moment, one after the other. */
+  function begin(quickDeaths: number): void {
+    const worker = cluster.fork();
+    const member: Member = {
+      worker,
+      sinceMs: performance.now(),
+      ended: endOf(worker),
+      feed: null,
+      serves: false,
+      failed: null,
+      last: null,
+      pings: 0,
+      asked: null,
+    };
+    members.add(member);
+    worker.on('message', (message: ToPrimary) => heard(member, message));
+    void member.ended.then((how) => leave(member, how, quickDeaths));
+  }
+
+  function heard(member: Member, message: ToPrimary): void {
+    member.pings = 0;
+    switch (message.kind) {
+      case 'here':
+        // What was sent before it could hear is lost.
+        if (stopping !== null) send(member, { kind: 'drain' });
+        break;
+      case 'wants rules':
+        member.feed = rulesFeed(options.news, (news) => send(member, news));
+        member.feed.look();
+        break;
+      case 'placed':
+        member.feed?.placed();
+        break;
+      case 'serves':
+        addresses = message.addresses;
+        member.serves = true;
+        numbers.serving++;
+        failedStarts = 0;
+        starts++;
+        if (starts === options.count) tellWhole();
+        break;
+      case 'failed':
+        member.failed = new NotStarted(message.exitCode, message.lines);
+        break;
+      case 'report':
+        member.last = message.report;
+        member.asked?.answered();
+        member.asked = null;
+        break;
+      case 'metrics':
+        void options.page().then((page) => page !== null && send(member, { kind: 'metrics', page }));
+    }
+  }
+
+  function leave(member: Member, how: string, quickDeaths: number): void {
+    members.delete(member);
+    if (member.serves) numbers.serving--;
+    else failedStarts++;
+    if (member.last !== null) options.onLast(member.last);
+    member.asked?.answered();
+    if (stopping !== null) return;
+    const why = member.failed ?? new NotStarted(1, [`a worker ended before it served: ${how}`]);
+    // At the start a sentence is an answer: the next worker would say the same.
+    if (starts < options.count && member.failed !== null) tellBroken(why);
+    if (failedStarts >= MAX_FAILED_STARTS && numbers.serving === 0) tellBroken(why);
+    const deaths = performance.now() - member.sinceMs < STEADY_MS ? quickDeaths + 1 : 0;
+    const waitMs = deaths === 0 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (deaths - 1));
+    const { id, process: of } = member.worker;
+    options.onEnded({ id, pid: of.pid ?? 0 }, member.failed?.message ?? how, waitMs);
+    const wait = setTimeout(() => {
+      waits.delete(wait);
+      numbers.restarts++;
+      begin(deaths);
+    }, waitMs);
+    waits.add(wait);
+  }
+
+  /** A worker whose event loop is stuck holds connections that nobody else can serve. */
+  function ping(): void {
+    for (const member of members) {
+      const { worker, serves } = member;
+      if (!serves) continue;
+      if (member.pings++ < MAX_PINGS) {
+        send(member, { kind: 'ping' });
+      } else {
+        options.onHung({ id: worker.id, pid: worker.process.pid ?? 0 });
+        worker.process.kill('SIGKILL');
+      }
+    }
+  }
+
+  async function stop(): Promise<void> {
+    clearInterval(pinging);
+    for (const wait of waits) clearTimeout(wait);
+    const all = [...members];
+    for (const member of all) send(member, { kind: 'drain' });
+    const force = setTimeout(() => {
+      for (const { worker } of all) worker.process.kill('SIGKILL');
+    }, options.stopTimeoutMs);
+    await Promise.all(all.map(({ ended }) => ended));
+    clearTimeout(force);
+  }
+
+  function report(member: Member): Promise<void> {
+    if (member.asked === null) {
+      let answered = (): void => {};
+      const answer = new Promise<void>((resolve) => {
+        answered = resolve;
+      });
+      member.asked = { answer, answered };
+      send(member, { kind: 'report' });
+    }
+    return within(REPORT_MS, member.asked.answer).catch(() => {});
+  }
+
+  const lastReports = (): readonly Report[] => [...members].flatMap(({ last }) => (last === null ? [] : [last]));
+
+  return {
+    async start() {
+      const program = options.program ?? { args: process.argv.slice(2) };
+      cluster.setupPrimary({ ...program, serialization: 'advanced' });
+      pinging = setInterval(ping, options.pingMs ?? PING_MS).unref();
+      cluster.schedulingPolicy = cluster.SCHED_RR;
+      for (let i = 0; i < options.count; i++) begin(0);
+      const failed = await Promise.race([whole, broken]);
+      if (failed !== undefined) throw failed;
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+    broken,
+    tellRules() {
+      for (const { feed } of members) feed?.look();
+    },
+    async reports() {
+      await Promise.all([...members].filter(({ serves }) => serves).map(report));
+      return lastReports();
+    },
+    lastReports,
+    addresses: () => addresses,
+    numbers,
+  };
+}
+
+/** What is sent to one that is just ending is lost, and its end is told all the same. */
+function send({ worker }: Member, message: ToWorker): void {
+  if (worker.isConnected()) worker.send(message);
+}
+
+/** Resolves with how it ended, when its last words are in. */
+function endOf(worker: Worker): Promise<string> {
+  const { process: of } = worker;
+  return new Promise((resolve) => {
+    let how: string | null = null;
+    let open = true;
+    of.once('exit', (code: number | null, signal: NodeJS.Signals | null) => {
+      how = signal ?? `exit code ${code}`;
+      if (!open) resolve(how);
+    });
+    worker.once('disconnect', () => {
+      open = false;
+      if (how !== null) resolve(how);
+    });
+    worker.on('error', (error) => {
+      // Without a process there is no end to wait for.
+      if (of.pid === undefined) resolve(error.message);
+    });
+  });
+}

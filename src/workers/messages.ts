@@ -1,0 +1,40 @@
+import type { Problem } from '../core/ports.ts';
+import type { Slice } from '../rules/ruleset-slices.ts';
+import type { Stat } from '../telemetry/stats.ts';
+import type { Told } from '../telemetry/summed.ts';
+
+/** What a worker has counted since it began. */
+export interface Report {
+  readonly metrics: Told;
+  /** For PROMETHEUS_ADDR; null when nobody asks there. */
+  readonly field: Told | null;
+  /** For statsd, which takes one value of each: the primary adds them up and sends them. */
+  readonly gauges: readonly Stat[];
+}
+
+export type ToWorker =
+  /** A part of a set of rules; the next one is sent when this one was placed. */
+  | { readonly kind: 'slice'; readonly slice: Slice }
+  /** The slices are a whole set, or, with none before, the set that is live there is so again. */
+  | { readonly kind: 'rules'; readonly generation: number; readonly files: number }
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[]; readonly files: number }
+  /** There is no more to tell of rules for now. */
+  | { readonly kind: 'up to date' }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'report' }
+  /** The answer to `metrics`. */
+  | { readonly kind: 'metrics'; readonly page: string }
+  | { readonly kind: 'drain' };
+
+export type ToPrimary =
+  /** It can hear; then the answer to `ping`. */
+  | { readonly kind: 'here' }
+  | { readonly kind: 'wants rules' }
+  /** The slice was placed, or the set is live. */
+  | { readonly kind: 'placed' }
+  | { readonly kind: 'serves'; readonly addresses: Readonly<Record<string, string>> }
+  /** It can't start, in sentences. */
+  | { readonly kind: 'failed'; readonly exitCode: number; readonly lines: readonly string[] }
+  | { readonly kind: 'report'; readonly report: Report }
+  /** It was asked for the sum of all. */
+  | { readonly kind: 'metrics' };

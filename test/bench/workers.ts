@@ -1,0 +1,151 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { serviceNamed } from '../../src/grpc/protos.ts';
+import { metric } from '../service/page.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/port.ts';
+import { type OwnProcess, ownProcess } from '../support/process.ts';
+import { type OwnRedis, ownRedis } from '../support/redis.ts';
+import { childrenOf } from '../workers/bed.ts';
+import { type LoadResult, load } from './load.ts';
+
+export const WORKERS_HEADING = '## More than one core';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const CORES = '0-1';
+const CONNECTIONS = 16;
+const ROUNDS = 5;
+/** Of each round, on a counter of its own: half of the calls are admitted. */
+const CALLS = { 'grpc-js': 30_000, wire: 150_000 } as const;
+const START_MS = 60_000;
+const ADMITTED = 'ratelimit_decisions_total{domain="bench",code="ok"}';
+
+type Transport = keyof typeof CALLS;
+
+interface Candidate {
+  readonly transport: Transport;
+  readonly workers: number;
+  readonly grpcPort: number;
+  readonly adminPort: number;
+  /** Of all its processes. */
+  readonly pids: readonly number[];
+  /** A round each. */
+  readonly rounds: LoadResult[];
+  exact: number;
+}
+
+/**
+ * Decisions a second with WORKERS=1 and 2 on the same two cores, which Redis and h2load share with them, and in how many
+ * rounds exactly the limit was admitted and every call counted. As Markdown.
+ */
+export async function workersSection(): Promise<string> {
+  const dir = mkdtempSync(path.join(tmpdir(), 'weir-bench-workers-'));
+  const redis = await ownRedis();
+  const running: OwnProcess[] = [];
+  try {
+    execFileSync('taskset', ['-cp', CORES, String(redis.pid)]);
+    const rules = Object.entries(CALLS).map(([transport, calls]) => rule(transport, calls / 2));
+    writeFileSync(path.join(dir, 'rules.yaml'), `domain: bench\ndescriptors:\n${rules.join('')}`);
+    const candidates: Candidate[] = [];
+    for (const transport of ['grpc-js', 'wire'] as const) {
+      for (const workers of [1, 2]) candidates.push(await start(transport, workers, redis, dir, running));
+    }
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const candidate of candidates) await measure(candidate, round, redis, dir);
+    }
+    return section(candidates);
+  } finally {
+    for (const each of running) await each.stop();
+    await redis.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function rule(key: string, limit: number): string {
+  return `  - { key: ${key}, rate_limit: { unit: year, requests_per_unit: ${limit} } }\n`;
+}
+
+async function start(
+  transport: Transport,
+  workers: number,
+  redis: OwnRedis,
+  dir: string,
+  running: OwnProcess[],
+): Promise<Candidate> {
+  const [grpcPort, httpPort, adminPort] = [await freePort(), await freePort(), await freePort()];
+  const child = await ownProcess({
+    name: `${transport} with ${workers}`,
+    command: 'taskset',
+    args: ['-c', CORES, process.execPath, MAIN, 'serve', '--rules', path.join(dir, 'rules.yaml')],
+    env: {
+      WORKERS: String(workers),
+      GRPC_TRANSPORT: transport,
+      GRPC_PORT: String(grpcPort),
+      PORT: String(httpPort),
+      DEBUG_PORT: String(adminPort),
+      REDIS_URL: redis.url,
+      // What is measured is how much gets through, so no call is to end because it waited.
+      REDIS_COMMAND_TIMEOUT: '10s',
+    },
+  });
+  running.push(child);
+  await eventually(`${child.name} to serve`, () => child.output().includes('serving: '), START_MS);
+  const pids = [child.pid, ...childrenOf(child.pid)];
+  return { transport, workers, grpcPort, adminPort, pids, rounds: [], exact: 0 };
+}
+
+/** Round 0 warms up. */
+async function measure(candidate: Candidate, round: number, redis: OwnRedis, dir: string): Promise<void> {
+  const { transport, workers, grpcPort: port, adminPort, rounds } = candidate;
+  const pids = Object.fromEntries([...candidate.pids.map((pid) => [String(pid), pid]), ['redis', redis.pid]]);
+  const calls = CALLS[transport];
+  const value = `${workers}-${round}`;
+  const admittedBefore = await metric(adminPort, ADMITTED);
+  const body = requestBytes(transport, value);
+  const result = await load({ port, pids, calls, body, dir, cores: CORES, connections: CONNECTIONS });
+  if (round === 0) return;
+  rounds.push(result);
+  const admitted = (await metric(adminPort, ADMITTED)) - admittedBefore;
+  const [key = ''] = await redis.client.keys(`bench_${transport}_${value}_*`);
+  const counted = Number(await redis.client.get(key));
+  if (admitted === calls / 2 && counted === calls) candidate.exact++;
+  console.log(`${round}/${ROUNDS} ${transport}, ${workers}: ${Math.round(result.callsPerSecond)} a second`);
+}
+
+function section(candidates: readonly Candidate[]): string {
+  const perSecond = ({ rounds }: Candidate) => median(rounds.map(({ callsPerSecond }) => callsPerSecond));
+  const rows = candidates.map((candidate) => {
+    const { transport, workers, rounds, exact } = candidate;
+    const alone = candidates.find((other) => other.transport === transport && other.workers === 1) ?? candidate;
+    const redisUs = median(rounds.map(({ cpuUs }) => cpuUs.redis ?? Number.NaN));
+    const weirUs = median(
+      rounds.map(({ cpuUs: { redis: _, ...weir } }) => Object.values(weir).reduce((a, b) => a + b)),
+    );
+    const growth = (perSecond(candidate) / perSecond(alone)).toFixed(2);
+    const costs = `${weirUs.toFixed(1)} | ${redisUs.toFixed(2)}`;
+    return `| ${transport} | ${workers} | ${Math.round(perSecond(candidate))} | ${growth} | ${costs} | ${exact} of ${ROUNDS} |`;
+  });
+  return `Made by \`make bench-workers\` too. ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus()[0]?.model}. weir, Redis and h2load
+(${CONNECTIONS} connections, 32 streams each) share cores ${CORES}, so that what weir may grow by is what they leave. One descriptor, one
+key for a round; half of its calls are admitted. ${ROUNDS} alternating rounds of ${CALLS['grpc-js']} calls on grpc-js and ${CALLS.wire} on wire,
+medians. Exact: /metrics tells that just the limit was admitted, and the counter in Redis that every call was counted.
+
+| transport | WORKERS | decisions a second | of one | weir's CPU us | Redis' CPU us | exact rounds |
+|---|---|---|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function requestBytes(key: string, value: string): Uint8Array {
+  const method = serviceNamed('envoy.service.ratelimit.v3.RateLimitService').ShouldRateLimit;
+  if (method === undefined) throw new Error('rls.proto lacks ShouldRateLimit');
+  return method.requestSerialize({ domain: 'bench', descriptors: [{ entries: [{ key, value }] }] });
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

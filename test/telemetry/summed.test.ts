@@ -1,0 +1,77 @@
+import { expect } from 'chai';
+import type { Family } from '../../src/telemetry/exposition.ts';
+import { metrics } from '../../src/telemetry/metrics.ts';
+import { exposed, remains, summed, type Told, toldBy } from '../../src/telemetry/summed.ts';
+import { rule } from '../support/rule.ts';
+import { charged, counted, decision, hit, ruleset } from './decisions.ts';
+
+function family(name: string, more: Partial<Family>, ...values: readonly number[]): Family {
+  const samples = values.map((value, i) => ({ value, labels: { i: String(i) } }));
+  return { name, help: 'h', type: 'gauge', aggregator: 'sum', values: samples, ...more };
+}
+
+function valuesOf(told: Told): Record<string, readonly number[]> {
+  return Object.fromEntries(told.map(({ name, values }) => [name, values.map(({ value }) => value)]));
+}
+
+describe('what several processes tell', () => {
+  it('is added up by series, but for ages, ends and what is the same in all', () => {
+    const process = (n: number): Told => [
+      family('count', { type: 'counter' }, n, 10 * n),
+      family('flight', {}, n),
+      family('expiry', { aggregator: 'min' }, n),
+      family('info', { aggregator: 'max' }, 1),
+      family('lag', { aggregator: 'average' as 'max' }, n),
+      family('began', { aggregator: 'omit' as 'max' }, n),
+    ];
+    const [one, two, three] = [1, 2, 3].map(process) as [Told, Told, Told];
+    expect(valuesOf(summed([two, one, three]))).to.deep.equal({
+      count: [6, 60],
+      flight: [6],
+      expiry: [1],
+      info: [1],
+      lag: [3],
+      began: [2],
+    });
+  });
+
+  it('has the series that only one of them tells', () => {
+    expect(valuesOf(summed([[family('a', {}, 1)], [family('b', {}, 2)]]))).to.deep.equal({ a: [1], b: [2] });
+    expect(summed([])).to.deep.equal([]);
+  });
+
+  it('keeps what a process that has ended had counted, and not what it had at hand', () => {
+    const left = remains();
+    const report = [
+      family('count', { type: 'counter' }, 5),
+      family('time', { type: 'histogram' }, 7),
+      family('looked', { aggregator: 'kept' }, 9),
+      family('flight', {}, 3),
+    ];
+    left.add(report);
+    left.add(report);
+    expect(valuesOf(left.told)).to.deep.equal({ count: [10], time: [14], looked: [18] });
+  });
+
+  it('keeps at most as many series as there is room for', () => {
+    const left = remains(3);
+    left.add([family('a', { type: 'counter' }, 1, 1), family('b', { type: 'counter' }, 1, 1)]);
+    expect(valuesOf(left.told)).to.deep.equal({ a: [1, 1], b: [1] });
+  });
+
+  it('makes of two real processes the page of one that did the work of both', async () => {
+    const k = rule('shop.k');
+    const set = ruleset(['shop'], [k]);
+    const busy = (decisions: number) => {
+      const made = metrics({ nearLimitRatio: 0.8, process: false, version: '1', extraTags: { team: 'a' } });
+      for (let i = 0; i < decisions; i++) made.decided(decision('shop', set, [charged(k, counted(1), hit(2))]), 300);
+      made.called('ShouldRateLimit', 700);
+      return made;
+    };
+    const whole = busy(5);
+    whole.called('ShouldRateLimit', 700);
+    const sum = await exposed(summed([await toldBy(busy(2).registry), await toldBy(busy(3).registry)]));
+    expect(sum).to.equal(await whole.registry.metrics());
+    expect(sum).to.include('ratelimit_service_rate_limit_total_hits{domain="shop",key1="k",team="a"} 10');
+  });
+});
