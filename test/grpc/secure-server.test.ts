@@ -209,15 +209,15 @@ function suite(transport: Transport): void {
       ['expired', await authority.sign('DNS:client.test', { days: -1 })],
       ['wrong_purpose', await authority.sign('DNS:client.test', { usage: 'serverAuth' })],
     ];
-    for (const [because, signed] of cases) {
-      refusals.length = 0;
+    // A client that is refused dials again and again, so a reason may come back; a new one is that of the newest client.
+    const reasons = (): readonly string[] => [...new Set(refusals)];
+    for (const [i, [because, signed]] of cases.entries()) {
       expect(await ask(clientWith(signed)), because).to.equal('UNAVAILABLE');
-      expect([...new Set(refusals)], because).to.deep.equal([because]);
+      expect(reasons()).to.deep.equal(cases.slice(0, i + 1).map(([name]) => name));
     }
-    refusals.length = 0;
     expect(await ask(clientWith(await authority.sign('DNS:client.test')))).to.equal('OK');
     expect(await ask(clientWith(await authority.sign('DNS:x.test', { usage: 'clientAuth' })))).to.equal('OK');
-    expect(refusals).to.deep.equal([]);
+    expect(reasons()).to.have.lengthOf(cases.length);
   });
 
   it('lets in only clients whose certificate is for the name', async () => {
