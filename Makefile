@@ -1,6 +1,6 @@
 # weir: what can be made here. `make` and `make help` print the lines that start with two hashes.
 .POSIX:
-.PHONY: help run test check dev try bench soak tables clean build deps node
+.PHONY: help run test check dev try bench soak tables sbom clean build deps node
 
 RULES = examples
 
@@ -39,6 +39,10 @@ soak: build
 ## tables  write the generated tables of README.md anew
 tables: deps
 	@exec node --import=tsx test/house/tables.ts --write
+
+## sbom    print the bill of materials of what is installed to run weir, as CycloneDX
+sbom: deps
+	@exec node --import=tsx test/run/sbom.ts
 
 ## clean   remove what was built
 clean:

@@ -1,4 +1,6 @@
+import { Missing } from '../foreign/toolchain.ts';
 import { BUBBLEWRAP, envoyInstalled, H2LOAD, installed, installRedises, PROMETHEUS, REDIS } from './install.ts';
+import { by, newestNode } from './newest-node.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
 import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
@@ -32,6 +34,7 @@ const missing = [
   needsAny('WITHOUT_REDIS', [
     'unit',
     'service',
+    'on Node 24',
     'peer',
     'container',
     'dropin',
@@ -63,7 +66,13 @@ async function outcomeOf(suite: Suite): Promise<Outcome> {
     return { ...nothing(name), skipped: [{ title: 'all of it', because: `${without}=1` }] };
   }
   console.log(`\n--- ${name}`);
-  return runSuite(suite);
+  if (!suite.onNewestNode) return runSuite(suite);
+  try {
+    return await runSuite(by(await newestNode(), suite));
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return { ...nothing(name), skipped: [{ title: 'all of it', because: error.message }] };
+  }
 }
 
 function nothing(suite: string): Outcome {
