@@ -182,6 +182,10 @@ class CheckTest {
         }
         assertThrows(IllegalArgumentException.class, Weir::builder);
         assertThrows(IllegalArgumentException.class, () -> Tls.DEFAULT.withCertificate("x", null));
+        for (String address : List.of("127.0.0.1", "unix:/run/weir.sock", "dns:///x:1", "a:1,b:2", "")) {
+            assertThrows(IllegalArgumentException.class, () -> Weir.connect("127.0.0.1:1", address));
+        }
+        Weir.connect("[::1]:1", "localhost:1").close();
         Tls nonsense = Tls.DEFAULT.withCa("x");
         assertThrows(IllegalArgumentException.class, () -> Weir.builder("127.0.0.1:1").tls(nonsense).connect());
         assertFalse(Tls.DEFAULT.withCertificate("cert", "secret").toString().contains("secret"));

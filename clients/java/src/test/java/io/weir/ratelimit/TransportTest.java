@@ -1,6 +1,7 @@
 package io.weir.ratelimit;
 
 import static io.weir.ratelimit.CheckTest.PATIENT;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -32,9 +33,11 @@ class TransportTest {
                 "GRPC_SERVER_TLS_KEY", made.key().toString());
         try (Service shop = Service.start(settings);
                 Weir trusting = patient(shop).tls(made.tls()).connect();
+                Weir twice = Weir.builder(shop.address(), shop.address()).timeout(PATIENT).tls(made.tls()).connect();
                 Weir elsewhere = patient(shop).tls(made.tls().withServerName("other.test")).connect();
                 Weir distrustful = patient(shop).tls(Tls.DEFAULT.withServerName("weir.test")).connect()) {
             assertTrue(trusting.check("shop", USER).allowed());
+            assertEquals(1, twice.check("shop", USER).remaining());
             assertThrows(UnavailableException.class, () -> elsewhere.check("shop", USER));
             assertThrows(UnavailableException.class, () -> distrustful.check("shop", USER));
         }
