@@ -10,7 +10,8 @@ import { SERVICE_COMMAND } from '../support/service.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NOT_COPIED = /^(node_modules|dist|build|__pycache__|\..*_cache|.*\.egg-info)$/;
 /** What fetchers say when the network is not there. */
-const NO_NETWORK = /ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|NewConnectionError|No matching distribution found/;
+const NO_NETWORK =
+  /ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|NewConnectionError|No matching distribution found|Get "https?:[^"]*": dial/;
 
 /** A checkout with nothing in it but one client and what its tests read, so that nothing of it reaches the real one. */
 export interface Checkout {
