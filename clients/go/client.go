@@ -41,7 +41,7 @@ type Client struct {
 
 // Connect makes a client of the weir at host:port, unix:/path or any target of gRPC, or of several host:port or unix:/path
 // with commas between them. The addresses, and those that a name has, take turns. Connecting goes on in the background:
-// checks meanwhile wait for it up to their deadline. It is an error when address or options are none.
+// checks meanwhile wait for it up to their deadline. What is no address, and an option without a meaning, is an error.
 func Connect(addresses string, options ...ConnectOption) (*Client, error) {
 	s := settings{asking: asking{timeout, Allow}, retries: retries, watchHealth: true}
 	for _, option := range options {

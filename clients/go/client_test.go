@@ -133,7 +133,9 @@ func TestClient(t *testing.T) {
 		equal(t, "unit", limit.Unit, weir.Minute)
 	})
 
-	t.Run("answers 16 goroutines 100 times with 100 different numbers", func(t *testing.T) {
+	t.Run("answers 16 goroutines 100 times with 100 different numbers over one connection", func(t *testing.T) {
+		between := newRelay(t, shop.Address)
+		client := connect(t, between.address)
 		var group sync.WaitGroup
 		left := make(chan uint32, 100)
 		turns := make(chan struct{}, 100)
@@ -157,6 +159,7 @@ func TestClient(t *testing.T) {
 			different[each] = true
 		}
 		equal(t, "numbers", len(different), 100)
+		equal(t, "connections", between.taken.Load(), 1)
 	})
 
 	t.Run("asks nothing with a context that is cancelled already", func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -170,6 +171,25 @@ func TestALookIsAsked3TimesAndAChargeOnce(t *testing.T) {
 		asked += each.times
 		equal(t, "times asked", away.times(), asked)
 	}
+}
+
+func TestOptionsOfGRPCAreAddedAndMakeNoChargeTwice(t *testing.T) {
+	away := newFake(t, true)
+	away.fails(codes.Unavailable, "the store is away")
+	var seen atomic.Int32
+	watch := func(
+		ctx context.Context, method string, request, reply any, to *grpc.ClientConn, call grpc.UnaryInvoker, options ...grpc.CallOption,
+	) error {
+		seen.Add(1)
+		return call(ctx, method, request, reply, to, options...)
+	}
+	retry := `{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.001s",
+		"maxBackoff": "0.001s", "backoffMultiplier": 1, "retryableStatusCodes": ["UNAVAILABLE"]}}]}`
+	dial := weir.WithDialOptions(grpc.WithUnaryInterceptor(watch), grpc.WithDefaultServiceConfig(retry))
+	_, err := connect(t, away.address, dial).Check(t.Context(), "shop", x, 1)
+	fails(t, err, weir.ErrUnavailable)
+	equal(t, "times asked", away.times(), 1)
+	equal(t, "times seen", seen.Load(), 1)
 }
 
 func TestEachCodeHasItsError(t *testing.T) {

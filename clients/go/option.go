@@ -32,14 +32,16 @@ func WithTimeout(timeout time.Duration) CheckOption {
 	return checkOption(func(a *asking) { a.timeout = timeout })
 }
 
-// WithFailurePolicy: without it Allow.
+// WithFailurePolicy is what a check comes to when nobody answers. Without it Allow.
 func WithFailurePolicy(policy FailurePolicy) CheckOption {
 	return checkOption(func(a *asking) { a.onFailure = policy })
 }
 
-// WithTLS asks over TLS, as the configuration has it; &tls.Config{} trusts the authorities of the system. Without it plain
-// text.
+// WithTLS asks over TLS, as the configuration has it; nil trusts the authorities of the system. Without it plain text.
 func WithTLS(config *tls.Config) ConnectOption {
+	if config == nil {
+		config = &tls.Config{}
+	}
 	return connectOption(func(s *settings) { s.tls = config })
 }
 

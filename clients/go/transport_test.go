@@ -97,6 +97,7 @@ func TestTLSIsAnsweredAndAStrangerIsNotTrusted(t *testing.T) {
 	for what, config := range map[string]*tls.Config{
 		"another name":      {RootCAs: made.roots, ServerName: "other.test"},
 		"another authority": {ServerName: "weir.test"},
+		"no configuration":  nil,
 	} {
 		_, err := connect(t, first.Address, weir.WithTLS(config)).Check(t.Context(), "shop", x, 1)
 		t.Log(what)
