@@ -20,6 +20,7 @@ import (
 const (
 	patience = 30 * time.Second
 	pause    = 15 * time.Millisecond
+	attempts = 3
 	rules    = `
 domain: shop
 descriptors:
@@ -42,19 +43,31 @@ type Service struct {
 	Address string
 	http    string
 	process *exec.Cmd
-	ended   chan error
+	ended   chan struct{}
 }
 
 // Start starts one, with these settings too, waits until it is ready, and ends it after the test.
 func Start(t testing.TB, settings ...string) *Service {
 	t.Helper()
-	folder := t.TempDir()
-	file := filepath.Join(folder, "rules.yaml")
+	file := filepath.Join(t.TempDir(), "rules.yaml")
 	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// A port that was free a moment ago may be somebody's connection by now.
+	for range attempts {
+		if s := start(t, file, settings); s != nil {
+			return s
+		}
+	}
+	t.Fatalf("weir ended %d times before it was ready", attempts)
+	return nil
+}
+
+// start gives nil when it has ended before it was ready.
+func start(t testing.TB, file string, settings []string) *Service {
+	t.Helper()
 	address, web := FreeAddress(t), FreeAddress(t)
-	s := &Service{Address: address, http: "http://" + web, ended: make(chan error, 1)}
+	s := &Service{Address: address, http: "http://" + web, ended: make(chan struct{})}
 	words := append(command(), "serve", "--rules", file)
 	s.process = exec.Command(words[0], words[1:]...)
 	s.process.Stdout, s.process.Stderr = os.Stdout, os.Stderr
@@ -76,17 +89,15 @@ func Start(t testing.TB, settings ...string) *Service {
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { s.ended <- s.process.Wait() }()
-	t.Cleanup(func() { s.end(syscall.SIGKILL) })
-	Eventually(t, "weir to be ready", func() bool {
-		select {
-		case err := <-s.ended:
-			s.ended <- err
-			t.Fatalf("weir ended: %v", err)
-		default:
-		}
-		return s.get("/readyz") != ""
-	})
+	go func() {
+		_ = s.process.Wait()
+		close(s.ended)
+	}()
+	t.Cleanup(s.Kill)
+	Eventually(t, "weir to be ready", func() bool { return s.hasEnded() || s.get("/readyz") != "" })
+	if s.hasEnded() {
+		return nil
+	}
 	return s
 }
 
@@ -98,7 +109,16 @@ func (s *Service) Kill() { s.end(syscall.SIGKILL) }
 
 func (s *Service) end(signal syscall.Signal) {
 	_ = s.process.Process.Signal(signal)
-	s.ended <- <-s.ended
+	<-s.ended
+}
+
+func (s *Service) hasEnded() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 var decisions = regexp.MustCompile(`(?m)^ratelimit_decisions_total\{.*\} (\d+)$`)
