@@ -48,10 +48,16 @@ describe('the clients', function () {
     await own(dir, 'go', ['test', ...race, '-count=1', './...']);
   });
 
+  it('in Java passes its own lint and tests (needs mvn)', async function () {
+    const { dir } = await fresh('java');
+    await orSkip(this, () => own(dir, 'mvn', ['--quiet', '--batch-mode', 'test']));
+  });
+
   for (const [client, name] of [
     ['typescript', 'TypeScript'],
     ['python', 'Python'],
     ['go', 'Go'],
+    ['java', 'Java'],
   ] as const) {
     it(`in ${name} is installed by the commands of its README, and refused its 11th request`, async function () {
       const { root, dir } = await fresh(client);

@@ -147,7 +147,7 @@ export const TEST: readonly Suite[] = [
     deadlineSeconds: 600,
     env: { GRPC_TRANSPORT: 'wire' },
   },
-  { name: 'clients', commands: mocha('test/clients/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
+  { name: 'clients', commands: mocha('test/clients/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 900 },
   { name: 'release', commands: mocha('test/release/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   {
     name: 'on Node 24',

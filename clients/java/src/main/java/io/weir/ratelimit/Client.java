@@ -76,7 +76,10 @@ final class Client implements Weir {
         CountDownLatch served = new CountDownLatch(1);
         tellWhenReady(served);
         try {
-            if (served.await(within.toNanos(), TimeUnit.NANOSECONDS)) return;
+            if (served.await(within.toNanos(), TimeUnit.NANOSECONDS)) {
+                Rehearsal.on(channel);
+                return;
+            }
         } catch (InterruptedException error) {
             Thread.currentThread().interrupt();
             throw new CancelledException("the wait was interrupted", null, error);

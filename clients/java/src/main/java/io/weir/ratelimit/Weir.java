@@ -38,7 +38,8 @@ public interface Weir extends AutoCloseable {
     CompletableFuture<Answer> checkAsync(String domain, List<Descriptor> descriptors, long hits, CheckOptions options);
 
     /**
-     * Returns when a server is connected and serves, so that no first check pays for it.
+     * Returns when a server is connected and serves, and the classes that a check needs are loaded, so that no first check
+     * pays for it.
      *
      * @param within how long to wait
      * @throws UnavailableException when none was there in time
