@@ -62,6 +62,7 @@ final class Addresses extends NameResolver {
     public void refresh() {
         if (resolving) return;
         resolving = true;
+        // Looking a name up blocks, and this thread is the channel's.
         Executor elsewhere = args.getOffloadExecutor();
         elsewhere.execute(() -> {
             StatusOr<List<EquivalentAddressGroup>> found = resolved();

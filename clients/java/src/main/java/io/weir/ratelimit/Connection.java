@@ -30,7 +30,7 @@ final class Connection {
         try {
             builder = Grpc.newChannelBuilder(target, credentials);
         } catch (ProviderNotFoundException error) {
-            throw new IllegalArgumentException("there is no way to " + target, error);
+            throw new IllegalArgumentException("there is no way to " + target + ": " + error.getMessage(), error);
         }
         if (tls != null && tls.serverName() != null) builder.overrideAuthority(tls.serverName());
         // Else it would be the path, which HTTP/2 servers refuse.
