@@ -2,13 +2,13 @@
 .POSIX:
 .PHONY: help run test check dev try bench soak tables sbom clean build deps node
 
-RULES = examples
+RULES = examples/rules
 
 help:
 	@echo 'usage: make TARGET'
 	@sed -n 's/^## //p' Makefile
 
-## run     build, and serve the rules in examples/ (RULES=PATH for others); REDIS_URL=127.0.0.1:6379 counts in Redis
+## run     build, and serve examples/rules (RULES=PATH for others); REDIS_URL=127.0.0.1:6379 counts in Redis
 run: build
 	@exec node dist/main.js serve --rules '$(RULES)'
 
@@ -20,7 +20,7 @@ test: deps
 check: deps
 	@exec node --import=tsx test/run/main.ts check
 
-## dev     serve the examples from source, and start again at every change
+## dev     serve examples/rules from source, and start again at every change
 dev: deps
 	@exec node_modules/.bin/tsx watch src/main.ts serve --rules '$(RULES)'
 

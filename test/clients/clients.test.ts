@@ -6,7 +6,7 @@ import { service } from '../support/service.ts';
 import { fiveMinutes, withoutSeconds } from './five-minutes.ts';
 import { type Checkout, checkout, nodeModules, own, pythonBin } from './package.ts';
 
-const BASIC = fileURLToPath(new URL('../../examples/basic.yaml', import.meta.url));
+const BASIC = fileURLToPath(new URL('../../examples/rules/basic.yaml', import.meta.url));
 
 describe('the clients', function () {
   this.timeout(300_000);

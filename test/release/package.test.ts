@@ -81,7 +81,7 @@ describe('the package', function () {
     before(async function () {
       home = join(dir, 'home');
       bin = join(home, 'node_modules', '.bin', 'weir');
-      await cp(join(ROOT, 'examples', 'basic.yaml'), join(home, 'rules', 'basic.yaml'));
+      await cp(join(ROOT, 'examples', 'rules', 'basic.yaml'), join(home, 'rules', 'basic.yaml'));
       await orSkip(this, () =>
         fetched('npm', ['install', '--prefix', home, '--no-audit', '--ignore-scripts', tarball]),
       );
