@@ -36,7 +36,7 @@ bench: build
 soak: build
 	@exec node --import=tsx test/run/main.ts soak
 
-## tables  write the generated tables of README.md anew
+## tables  write the generated tables of docs/ anew
 tables: deps
 	@exec node --import=tsx test/house/tables.ts --write
 
