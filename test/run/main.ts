@@ -1,5 +1,5 @@
 import { Missing } from '../foreign/toolchain.ts';
-import { BUBBLEWRAP, envoyInstalled, H2LOAD, installed, installRedises, PROMETHEUS, REDIS } from './install.ts';
+import { BUBBLEWRAP, envoyInstalled, H2LOAD, installed, installRedises, MARIADB, PROMETHEUS, REDIS } from './install.ts';
 import { by, newestNode } from './newest-node.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
@@ -40,6 +40,7 @@ const missing = [
     'dropin',
     'foreign',
     'oracle on Redis',
+    'classics',
     'e2e',
     'bench',
     'soak',
@@ -49,6 +50,7 @@ const missing = [
   needsAny('WITHOUT_ENVOY', ['e2e', 'dropin']) ? envoyInstalled() : '',
   needsAny('WITHOUT_PROMETHEUS', ['receivers']) ? installed(PROMETHEUS) : '',
   needsAny('WITHOUT_CONTAINER', ['container', 'dropin']) ? installed(BUBBLEWRAP) : '',
+  needsAny('WITHOUT_REDIS', ['classics']) ? installed(MARIADB) : '',
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 if (needsAny('WITHOUT_REDIS', ['unit', 'soak'])) installRedises();

@@ -69,6 +69,7 @@ const APART = [
   'peer',
   'wire',
   'clients',
+  'classics',
   'release',
   'soak',
 ];
@@ -148,6 +149,13 @@ export const TEST: readonly Suite[] = [
     env: { GRPC_TRANSPORT: 'wire' },
   },
   { name: 'clients', commands: mocha('test/clients/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 900 },
+  {
+    name: 'classics',
+    commands: mocha('test/classics/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 900,
+    without: 'WITHOUT_REDIS',
+  },
   { name: 'release', commands: mocha('test/release/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   {
     name: 'on Node 24',
