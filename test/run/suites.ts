@@ -69,6 +69,7 @@ const APART = [
   'peer',
   'wire',
   'clients',
+  'deploy',
   'classics',
   'release',
   'soak',
@@ -156,6 +157,8 @@ export const TEST: readonly Suite[] = [
     deadlineSeconds: 900,
     without: 'WITHOUT_REDIS',
   },
+  // Building helm takes minutes the first time.
+  { name: 'deploy', commands: mocha('test/deploy/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 1_200 },
   { name: 'release', commands: mocha('test/release/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   {
     name: 'on Node 24',
