@@ -1,5 +1,14 @@
 import { Missing } from '../foreign/toolchain.ts';
-import { BUBBLEWRAP, envoyInstalled, H2LOAD, installed, installRedises, MARIADB, PROMETHEUS, REDIS } from './install.ts';
+import {
+  BUBBLEWRAP,
+  envoyInstalled,
+  H2LOAD,
+  installed,
+  installRedises,
+  MARIADB,
+  PROMETHEUS,
+  REDIS,
+} from './install.ts';
 import { by, newestNode } from './newest-node.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
@@ -42,13 +51,14 @@ const missing = [
     'oracle on Redis',
     'classics',
     'e2e',
+    'observing',
     'bench',
     'soak',
   ])
     ? installed(REDIS)
     : '',
-  needsAny('WITHOUT_ENVOY', ['e2e', 'dropin']) ? envoyInstalled() : '',
-  needsAny('WITHOUT_PROMETHEUS', ['receivers']) ? installed(PROMETHEUS) : '',
+  needsAny('WITHOUT_ENVOY', ['e2e', 'dropin', 'observing']) ? envoyInstalled() : '',
+  needsAny('WITHOUT_PROMETHEUS', ['receivers', 'observing']) ? installed(PROMETHEUS) : '',
   needsAny('WITHOUT_CONTAINER', ['container', 'dropin']) ? installed(BUBBLEWRAP) : '',
   needsAny('WITHOUT_REDIS', ['classics']) ? installed(MARIADB) : '',
   needsAny('', ['bench']) ? installed(H2LOAD) : '',
