@@ -23,6 +23,8 @@ if (rules === undefined || words.length === 0) {
   process.exit(2);
 }
 
+// Where Debian has mariadbd, and people who are not root don't look.
+process.env.PATH += ':/usr/sbin';
 const folder = mkdtempSync(join(tmpdir(), 'weir-'));
 const running = [];
 let ending = null;
@@ -30,9 +32,11 @@ let ending = null;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void end(0));
 try {
   const env = { ...process.env };
-  env.REDIS_URL ??= await redis();
   if (schema !== undefined) env.DATABASE_URL ??= await mariadb(schema);
-  if (env.WEIR === undefined) Object.assign(env, await weir(env));
+  if (env.WEIR === undefined) {
+    env.REDIS_URL ??= await redis();
+    Object.assign(env, await weir(env));
+  }
   const [code] = await started(words[0], words.slice(1), env, 'inherit').ended;
   await end(code ?? 1);
 } catch (error) {

@@ -75,6 +75,16 @@ describe('the API over a table', function () {
     expect(await ours.redis.client.keys('*')).to.deep.equal([`Bearer ${TOKEN}`]);
   });
 
+  it('in its naive form has 3 counters for 3 spellings, and says -1 seconds of one whose EXPIRE never came', async () => {
+    const port = await started('naive.mjs');
+    await statuses(port, `Bearer ${TOKEN}`, `bearer ${TOKEN}`, `Bearer  ${TOKEN}`);
+    expect(await ours.redis.client.keys('*')).to.have.lengthOf(3);
+
+    await ours.redis.client.set('Bearer of-a-dead-process', 5);
+    const { status, body } = await ask(port, 'Bearer of-a-dead-process');
+    expect([status, JSON.parse(body)]).to.deep.equal([429, { error: 'Too many requests. Try again in -1 seconds.' }]);
+  });
+
   it('serves a credential 5 times, and tells Redis, the log and the metrics nothing of the token', async () => {
     const port = await started('server.mjs');
     let seen: readonly number[] = [];

@@ -61,6 +61,12 @@ describe('the Flask API', function () {
       expect(await asked(port, 1, BOB)).to.deep.equal([429]);
     });
 
+    it('answers 500 when Redis is down', async () => {
+      const port = await behindProxy('naive.py');
+      await ours.redis.kill();
+      expect(await asked(port, 1, ANN)).to.deep.equal([500]);
+    });
+
     it('serves Ann 20 of 20 times when it believes X-Forwarded-For and she writes another address each time', async () => {
       const port = await behindProxy('naive.py', { BELIEVE: '1' });
       expect(await asked(port, 20, ANN, (n) => `10.0.0.${n}`)).to.deep.equal(Array(20).fill(200));

@@ -7,6 +7,9 @@ import { eventually } from '../support/eventually.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { succeeds } from './copy.ts';
 
+/** Debian has it where people who are not root don't look. */
+const PATH = `${process.env.PATH}:/usr/sbin`;
+
 /** A MariaDB of the tests, on a unix socket in a folder of its own. */
 export interface Mariadb {
   /** For whom the schema lets read. */
@@ -18,7 +21,7 @@ export interface Mariadb {
 
 /** Call it first in a `before` hook. A missing MariaDB is an error, so that nobody believes these tests ran. */
 export function needsMariadb(): void {
-  if (spawnSync('mariadbd', ['--version']).status !== 0) {
+  if (spawnSync('mariadbd', ['--version'], { env: { PATH } }).status !== 0) {
     throw new Error('mariadbd is not on the PATH: apt-get install mariadb-server');
   }
 }
@@ -41,7 +44,7 @@ export async function ownMariadb(schema: string): Promise<Mariadb> {
       folder,
     );
     const args = [...own, `--socket=${socket}`, '--skip-networking', `--pid-file=${join(folder, 'pid')}`];
-    const running = await ownProcess({ name: 'mariadbd', command: 'mariadbd', args });
+    const running = await ownProcess({ name: 'mariadbd', command: 'mariadbd', args, env: { PATH } });
     server = running;
     await eventually('mariadbd to answer a ping', async () => {
       if (!running.running()) throw new Error(running.output());

@@ -60,6 +60,7 @@ print(admitted(lambda: bucket.allow("ann")))
 `;
     expect(await python(code)).to.equal('20');
     expect(Number(await ours.redis.client.hget('bucket:ann', 'tokens'))).to.equal(9);
+    expect(await ours.redis.client.ttl('bucket:ann')).to.equal(-1);
   });
 
   it('admits 10 of 20 at once, and a burst of bob besides', async () => {

@@ -10,7 +10,7 @@ export interface Need {
 
 export const REDIS: Need = { program: 'redis-server', package: 'redis-server', without: 'WITHOUT_REDIS' };
 export const PROMETHEUS: Need = { program: 'prometheus', package: 'prometheus', without: 'WITHOUT_PROMETHEUS' };
-export const MARIADB: Need = { program: 'mariadbd', package: 'mariadb-server', without: '' };
+export const MARIADB: Need = { program: 'mariadb-install-db', package: 'mariadb-server', without: '' };
 export const BUBBLEWRAP: Need = { program: 'bwrap', package: 'bubblewrap', without: 'WITHOUT_CONTAINER' };
 export const H2LOAD: Need = { program: 'h2load', package: 'nghttp2-client', without: '' };
 
