@@ -47,12 +47,12 @@ const TEMPLATE = ['template', RELEASE.name, CHART, '--namespace', RELEASE.namesp
 export async function rendered(binary: string, values: string | null, ...set: string[]): Promise<readonly Resource[]> {
   const { code, output } = await helmSays(binary, TEMPLATE, values, set);
   if (code !== 0) throw new Error(output);
-  return resources(output);
+  // helm tells on stderr which links it followed, before the first document.
+  return resources(output.slice(output.search(/^---$/m)));
 }
 
 export function resources(text: string): readonly Resource[] {
-  // helm tells on stderr which links it followed, before the first document.
-  const documents = parseAllDocuments(text.slice(Math.max(text.search(/^---$/m), 0)));
+  const documents = parseAllDocuments(text);
   return documents.map((document) => {
     const [error] = document.errors;
     if (error) throw error;
