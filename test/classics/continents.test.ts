@@ -22,17 +22,19 @@ describe('the API over a table', function () {
     needsMariadb();
     files = await copy();
     await needsNodeModules(this, files, EXAMPLE);
-  });
-  after(() => files?.remove());
-  beforeEach(async () => {
     database = await ownMariadb(files.path(EXAMPLE, 'schema.sql'));
+  });
+  after(async () => {
+    await database?.stop();
+    await files?.remove();
+  });
+  beforeEach(async () => {
     ours = await bed(files, EXAMPLE, { LOG_LEVEL: 'debug' });
   });
   afterEach(async () => {
     await api?.stop();
     api = undefined;
-    await ours?.close();
-    await database?.stop();
+    await ours.close();
   });
 
   /** The port of the API. */
@@ -152,11 +154,17 @@ describe('the API over a table', function () {
   });
 
   it('answers 503 with JSON when the database is down', async () => {
-    const port = await started('server.mjs');
-    await database.kill();
-    const { status, headers, body } = await ask(port, `Bearer ${TOKEN}`);
-    expect([status, headers['retry-after']]).to.deep.equal([503, '1']);
-    expect(JSON.parse(body)).to.include({ error: 'unavailable' });
+    const other = await ownMariadb(files.path(EXAMPLE, 'schema.sql'));
+    try {
+      const port = await started('server.mjs', { DATABASE_URL: other.url });
+      expect(await statuses(port, `Bearer ${TOKEN}`)).to.deep.equal([200]);
+      await other.kill();
+      const { status, headers, body } = await ask(port, `Bearer ${TOKEN}`);
+      expect([status, headers['retry-after']]).to.deep.equal([503, '1']);
+      expect(JSON.parse(body)).to.include({ error: 'unavailable' });
+    } finally {
+      await other.stop();
+    }
   });
 
   for (const [part, kill] of [
