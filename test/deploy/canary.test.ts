@@ -87,7 +87,7 @@ describe('docs/canary.md', () => {
     try {
       const values = join(folder, 'values.yaml');
       await writeFile(values, blocks.find(({ language }) => language === 'yaml')?.text ?? '');
-      const deployment = only(await rendered(binary, values), 'Deployment', 'weir-canary');
+      const deployment = only(rendered(binary, values), 'Deployment', 'weir-canary');
       expect(deployment.spec.template.metadata.labels).to.include({ app: 'ratelimit' });
       expect(deployment.spec.replicas).to.equal(1);
       expect(environmentOf(containerOf(deployment))).to.include({ REDIS_URL: 'redis:6379' });

@@ -36,20 +36,20 @@ describe('the Helm chart', () => {
     this.timeout(BUILD_MS);
     binary = await orSkip(this, helm);
     python = await orSkip(this, validator);
-    for (const [name, values] of Object.entries(VALUE_SETS)) sets.set(name, await rendered(binary, values));
+    for (const [name, values] of Object.entries(VALUE_SETS)) sets.set(name, rendered(binary, values));
   });
 
-  async function refused(values: string | null, ...set: string[]): Promise<string> {
-    const { code, output } = await helmSays(binary, ['template', 'weir', CHART], values, set);
-    expect(code, output).to.not.equal(0);
-    return output;
+  function refused(values: string | null, ...set: string[]): string {
+    const { code, stderr } = helmSays(binary, ['template', 'weir', CHART], values, ...set);
+    expect(code, stderr).to.not.equal(0);
+    return stderr;
   }
 
   for (const [set, values] of Object.entries(VALUE_SETS)) {
     it(`passes helm lint --strict with ${set}`, async function () {
       this.timeout(ROUND_MS);
-      const { code, output } = await helmSays(binary, ['lint', '--strict', CHART], values);
-      expect(code, output).to.equal(0);
+      const { code, stdout, stderr } = helmSays(binary, ['lint', '--strict', CHART], values);
+      expect(code, stdout + stderr).to.equal(0);
     });
 
     it(`makes of ${set} what Kubernetes 1.29 and 1.37 and our schemas of custom kinds know`, async function () {
@@ -109,8 +109,8 @@ describe('the Helm chart', () => {
     expect(rules).to.deep.equal({ name: 'rules', mountPath: '/etc/weir/rules', readOnly: true });
   });
 
-  it('does not restart pods for new rules: nothing in the pods depends on them', async () => {
-    const other = await rendered(binary, null, 'rules.files.other\\.yaml=domain: other');
+  it('does not restart pods for new rules: nothing in the pods depends on them', () => {
+    const other = rendered(binary, null, 'rules.files.other\\.yaml=domain: other');
     expect(Object.keys(only(other, 'ConfigMap', 'weir-rules').data)).to.deep.equal(['other.yaml']);
     expect(only(other, 'Deployment')).to.deep.equal(deployed('defaults'));
   });
@@ -161,37 +161,67 @@ describe('the Helm chart', () => {
     expect(only(sets.get('cluster') ?? [], 'NetworkPolicy').spec.ingress).to.have.length(1);
   });
 
+  it('lets pods dial the ports of their addresses: 26379, 6380 and 6379, or 6380 and a control plane at 18000', () => {
+    const ports = (set: string): readonly number[] =>
+      only(sets.get(set) ?? [], 'NetworkPolicy').spec.egress[1].ports.map(({ port }: Resource) => port);
+    expect(ports('sentinel')).to.deep.equal([26379, 6380, 6379]);
+    expect(ports('control-plane')).to.deep.equal([6380, 18000]);
+  });
+
+  it('is held against schemas that refuse one misspelled word', async function () {
+    this.timeout(ROUND_MS);
+    const all = sets.get('cluster') ?? [];
+    const deployment = only(all, 'Deployment');
+    const monitor = only(all, 'ServiceMonitor');
+    const misspelled = [
+      { ...deployment, spec: { ...deployment.spec, replica: 2 } },
+      { ...monitor, spec: { ...monitor.spec, endpoint: [] } },
+      { ...monitor, kind: 'PodMonitor' },
+    ];
+    for (const each of misspelled) expect((await wrongWith(python, [each])).length).to.be.at.least(1);
+  });
+
+  it('brings the dashboard of deploy/grafana as a ConfigMap when asked to', () => {
+    const all = rendered(binary, null, 'dashboard.enabled=true');
+    const { data, metadata } = only(all, 'ConfigMap', 'weir-dashboard');
+    expect(metadata.labels).to.include({ grafana_dashboard: '1' });
+    expect(JSON.parse(data['weir.json'])).to.deep.equal(
+      JSON.parse(readFileSync(join(ROOT, 'deploy/grafana/weir.json'), 'utf8')),
+    );
+  });
+
   it('brings the rules of deploy/prometheus as a PrometheusRule', () => {
     const { spec } = only(sets.get('cluster') ?? [], 'PrometheusRule');
     expect(spec).to.deep.equal(parse(readFileSync(join(ROOT, 'deploy/prometheus/weir.rules.yaml'), 'utf8')));
   });
 
-  it('refuses a misspelled value, a misspelled setting, a secret among settings and a password in a URL', async () => {
-    expect(await refused(null, 'replica=3')).to.include('replica');
-    expect(await refused(null, 'settings.STORE_FAILURES=allow')).to.include('STORE_FAILURES');
-    expect(await refused(null, 'settings.REDIS_AUTH=x')).to.include('REDIS_AUTH');
-    expect(await refused(null, 'settings.DRAIN_DELAY=7s')).to.include('DRAIN_DELAY');
-    expect(await refused(null, 'redis.url=redis://:hunter2@redis:6379')).to.include('/redis/url');
+  it('refuses a misspelled value, a misspelled setting, a secret among settings and a password in a URL', () => {
+    expect(refused(null, 'replica=3')).to.include('replica');
+    expect(refused(null, 'settings.STORE_FAILURES=allow')).to.include('STORE_FAILURES');
+    expect(refused(null, 'settings.REDIS_AUTH=x')).to.include('REDIS_AUTH');
+    expect(refused(null, 'settings.DRAIN_DELAY=7s')).to.include('DRAIN_DELAY');
+    expect(refused(null, 'redis.url=redis://:hunter2@redis:6379')).to.include('/redis/url');
   });
 
-  it('refuses what would not work: 2 pods that count by themselves, xDS without a server, TLS without a certificate', async () => {
-    expect(await refused(null, 'redis.enabled=false')).to.include('set replicas to 1');
-    expect(await refused(null, 'rules.xds.enabled=true')).to.include('rules.xds.server');
-    expect(await refused(null, 'grpc.tls.enabled=true')).to.include('grpc.tls.secret');
-    expect(await refused(null, 'perSecondRedis.enabled=true')).to.include('perSecondRedis.url');
+  it('refuses what would not work: 2 pods that count by themselves, xDS without a server, TLS without a certificate', () => {
+    expect(refused(null, 'redis.enabled=false')).to.include('set replicas to 1');
+    expect(refused(null, 'rules.xds.enabled=true')).to.include('rules.xds.server');
+    expect(refused(null, 'grpc.tls.enabled=true')).to.include('grpc.tls.secret');
+    expect(refused(null, 'rules.existingConfigMap=x', 'rules.files.a=b')).to.include('from one place');
+    expect(refused(null, 'perSecondRedis.enabled=true')).to.include('perSecondRedis.url');
   });
 
-  it('tells after the installation where weir answers and what rules it has', async () => {
-    const { output } = await helmSays(binary, ['install', 'weir', CHART, '--namespace', 'n', '--dry-run=client'], null);
-    expect(output).to.include('weir.n.svc:8081 (gRPC in plain text)').and.include('Its rules are an example');
+  it('tells after the installation where weir answers and what rules it has', () => {
+    const { stdout } = helmSays(binary, ['install', 'weir', CHART, '--namespace', 'n', '--dry-run=client'], null);
+    expect(stdout).to.include('weir.n.svc:8081 (gRPC in plain text)').and.include('Its rules are an example');
   });
 
   it('knows below settings all but secrets and what has a value of its own (npx tsx test/deploy/generated.ts --write)', () => {
     expect(schema().$defs.setting.enum).to.deep.equal(settingNames());
   });
 
-  it('is what deploy/kubernetes/20-weir.yaml was made of (npx tsx test/deploy/generated.ts --write)', async () => {
-    expect(readFileSync(MANIFEST_FILE, 'utf8')).to.equal(await manifest(binary));
+  it('is what deploy/kubernetes/20-weir.yaml was made of (npx tsx test/deploy/generated.ts --write)', () => {
+    expect(readFileSync(MANIFEST_FILE, 'utf8')).to.equal(manifest(binary));
   });
 
   it('has the version of package.json', () => {

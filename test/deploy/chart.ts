@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { goTool, run } from '../foreign/toolchain.ts';
+import { goTool } from '../foreign/toolchain.ts';
 import { ROOT } from '../house/tree.ts';
 
+const MOST_BYTES = 16 * 1024 * 1024;
+const HELM_TAKES_MS = 60_000;
 const HELM = { module: 'helm.sh/helm/v4/cmd/helm', version: 'v4.3.1' };
 
 export const CHART = join(ROOT, 'deploy/helm/weir');
@@ -35,20 +38,29 @@ export interface Resource {
 /** The path of helm, built below the cache directory the first time, which takes some minutes. */
 export const helm = (): Promise<string> => goTool(HELM);
 
-/** Runs helm on the chart. */
-export async function helmSays(binary: string, command: readonly string[], values: string | null, set: string[] = []) {
+export interface Said {
+  readonly code: number | null;
+  readonly stdout: string;
+  /** What is wrong, and which links it followed. */
+  readonly stderr: string;
+}
+
+/** Runs helm, with a file of values and `name=value`s. */
+export function helmSays(binary: string, command: readonly string[], values: string | null, ...set: string[]): Said {
   const flags = [...(values === null ? [] : ['--values', values]), ...set.flatMap((each) => ['--set', each])];
-  return run(binary, [...command, ...flags]);
+  const options = { encoding: 'utf8', maxBuffer: MOST_BYTES, timeout: HELM_TAKES_MS, cwd: ROOT } as const;
+  const { status, stdout, stderr, error } = spawnSync(binary, [...command, ...flags], options);
+  if (error) throw error;
+  return { code: status, stdout, stderr };
 }
 
 const TEMPLATE = ['template', RELEASE.name, CHART, '--namespace', RELEASE.namespace];
 
 /** What the chart installs with a set of values. Throws what helm says against it. */
-export async function rendered(binary: string, values: string | null, ...set: string[]): Promise<readonly Resource[]> {
-  const { code, output } = await helmSays(binary, TEMPLATE, values, set);
-  if (code !== 0) throw new Error(output);
-  // helm tells on stderr which links it followed, before the first document.
-  return resources(output.slice(output.search(/^---$/m)));
+export function rendered(binary: string, values: string | null, ...set: string[]): readonly Resource[] {
+  const { code, stdout, stderr } = helmSays(binary, TEMPLATE, values, ...set);
+  if (code !== 0) throw new Error(stderr);
+  return resources(stdout);
 }
 
 export function resources(text: string): readonly Resource[] {

@@ -28,8 +28,8 @@ export const settingNames = (): readonly string[] =>
     .sort();
 
 /** The chart's output as files for kubectl: without the labels that say it is Helm's. */
-export async function manifest(binary: string): Promise<string> {
-  const documents = await rendered(binary, null);
+export function manifest(binary: string): string {
+  const documents = rendered(binary, null);
   return HEAD + documents.map((each) => stringify(withoutHelm(each), { lineWidth: 0 })).join('---\n');
 }
 
@@ -48,7 +48,7 @@ async function write(): Promise<void> {
   const values = schema();
   values.$defs.setting.enum = settingNames();
   writeFileSync(SCHEMA_FILE, `${JSON.stringify(values, null, 2)}\n`);
-  writeFileSync(MANIFEST_FILE, await manifest(await helm()));
+  writeFileSync(MANIFEST_FILE, manifest(await helm()));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) void write();

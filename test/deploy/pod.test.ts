@@ -26,7 +26,7 @@ describe('a pod of the chart', () => {
     for (const close of toClose.splice(0).reverse()) await close();
   });
 
-  const resources = (set: string, ...more: string[]): Promise<readonly Resource[]> =>
+  const resources = (set: string, ...more: string[]): readonly Resource[] =>
     rendered(binary, VALUE_SETS[set] ?? null, ...more);
   const closed = <T extends { stop(): Promise<unknown> }>(what: T): T => {
     toClose.push(() => what.stop());
@@ -47,9 +47,7 @@ describe('a pod of the chart', () => {
   it('starts with the chart as it is, decides, takes a new ConfigMap while it runs, and ends with 0', async function () {
     this.timeout(ROUND_MS);
     const redis = closed(await ownRedis());
-    const running = closed(
-      await pod(await resources('defaults'), { env: { REDIS_URL: redis.url, DRAIN_DELAY: '0s' } }),
-    );
+    const running = closed(await pod(resources('defaults'), { env: { REDIS_URL: redis.url, DRAIN_DELAY: '0s' } }));
     expect(await codes(running, 1)).to.deep.equal(['OK']);
     expect(await redis.client.keys('edge_remote_address_10.0.0.1_*')).to.have.length(1);
     await running.swap('rules', { 'edge.yaml': ONE_A_YEAR });
@@ -67,7 +65,7 @@ describe('a pod of the chart', () => {
       metadata: { name: 'limits' },
       data: { 'edge.yaml': ONE_A_YEAR },
     };
-    const running = closed(await pod([...(await resources('memory')), map], { env: { DRAIN_DELAY: '0s' } }));
+    const running = closed(await pod([...resources('memory'), map], { env: { DRAIN_DELAY: '0s' } }));
     expect(await codes(running, 2)).to.deep.equal(['OK', 'OVER_LIMIT']);
   });
 
@@ -94,7 +92,7 @@ describe('a pod of the chart', () => {
       const redis: OwnRedis = closed(await ownRedis({ args, password: 'secret', tls: { ca: authority.ca, ...own } }));
       const ca = { 'ca.crt': await text(authority.ca) };
       const running = closed(
-        await pod(await resources('secure', `rules.files.edge\\.yaml=${ONE_A_YEAR.replaceAll(',', '\\,')}`), {
+        await pod(resources('secure', `rules.files.edge\\.yaml=${ONE_A_YEAR.replaceAll(',', '\\,')}`), {
           env: { REDIS_URL: redis.url },
           secrets: {
             'redis-password': { password: 'secret\n' },
@@ -125,7 +123,7 @@ describe('a pod of the chart', () => {
     ];
     const none = ['redis.tls.caSecret=', 'redis.tls.clientSecret='];
     const running = closed(
-      await pod(await resources('sentinel', ...values, ...none), {
+      await pod(resources('sentinel', ...values, ...none), {
         env: { REDIS_URL: group.url, DRAIN_DELAY: '0s' },
         secrets: { 'redis-password': { password: 'secret' }, 'sentinel-password': { password: 'guard' } },
       }),
@@ -138,7 +136,7 @@ describe('a pod of the chart', () => {
     this.timeout(ROUND_MS);
     const cluster = closed(await ownCluster({ password: 'secret' }));
     const running = closed(
-      await pod(await resources('cluster', 'extraVolumes=null', 'extraVolumeMounts=null', 'extraEnv=null'), {
+      await pod(resources('cluster', 'extraVolumes=null', 'extraVolumeMounts=null', 'extraEnv=null'), {
         env: { REDIS_URL: cluster.url, DRAIN_DELAY: '0s' },
         secrets: { redis: { password: 'secret' }, hash: { secret: 'x'.repeat(32) }, admin: { token: 'token' } },
       }),
