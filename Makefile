@@ -1,14 +1,14 @@
 # weir: what can be made here. `make` and `make help` print the lines that start with two hashes.
 .POSIX:
-.PHONY: help run test check dev try bench bench-peers bench-starts bench-workers soak tables clean build deps node
+.PHONY: help run test check dev try bench bench-peers bench-starts bench-workers soak tables sbom clean build deps node
 
-RULES = examples
+RULES = examples/rules
 
 help:
 	@echo 'usage: make TARGET'
 	@sed -n 's/^## //p' Makefile
 
-## run     build, and serve the rules in examples/ (RULES=PATH for others); REDIS_URL=127.0.0.1:6379 counts in Redis
+## run     build, and serve examples/rules (RULES=PATH for others); REDIS_URL=127.0.0.1:6379 counts in Redis
 run: build
 	@exec node dist/main.js serve --rules '$(RULES)'
 
@@ -20,7 +20,7 @@ test: deps
 check: deps
 	@exec node --import=tsx test/run/main.ts check
 
-## dev     serve the examples from source, and start again at every change
+## dev     serve examples/rules from source, and start again at every change
 dev: deps
 	@exec node_modules/.bin/tsx watch src/main.ts serve --rules '$(RULES)'
 
@@ -48,9 +48,13 @@ bench-workers: build
 soak: build
 	@exec node --import=tsx test/run/main.ts soak
 
-## tables  write the generated tables of README.md anew
+## tables  write the generated tables of docs/ anew
 tables: deps
 	@exec node --import=tsx test/house/tables.ts --write
+
+## sbom    print the bill of materials of what is installed to run weir, as CycloneDX
+sbom: deps
+	@exec node --import=tsx test/run/sbom.ts
 
 ## clean   remove what was built
 clean:

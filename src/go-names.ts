@@ -41,7 +41,7 @@ export function reasons(names: readonly string[]): readonly string[] {
   return byReason(names).map(([why, those]) => `${those.join(', ')}: ${why}`);
 }
 
-/** The README's table. */
+/** The table of docs/settings.md. */
 export function goNamesTable(): string {
   const rows = byReason(Object.keys(WITHOUT_EFFECT)).map(
     ([why, names]) => `| ${names.map((name) => `\`${name}\``).join(' ')} | ${why} |`,

@@ -15,7 +15,7 @@ export function settingsHelp(): string {
   return lines.join('\n');
 }
 
-/** The README's table. */
+/** The table of docs/settings.md. */
 export function settingsTable(): string {
   let last = '';
   const rows = ENTRIES.flatMap(([, setting]) => {

@@ -32,7 +32,7 @@ import {
   window,
 } from './setting-forms.ts';
 
-/** Every setting there is: what --help prints, what the README's table shows, what the service reads. */
+/** Every setting there is: what --help prints, what the table of docs/settings.md shows, what the service reads. */
 export const SETTINGS = {
   ...inGroup('Ports', {
     host: setting('HOST', 'address', '0.0.0.0', text, 'Address of the HTTP port.'),

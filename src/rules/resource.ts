@@ -42,7 +42,7 @@ export function ownWords(level: SchemaLevel): readonly string[] {
   return [...keysOf(level).keys()].filter((key) => FIELDS[level]?.includes(key) !== true);
 }
 
-/** For the README: every key that can only travel so, by where it stands under OWN_WORDS_KEY. */
+/** For docs/rules.md: every key that can only travel so, by where it stands under OWN_WORDS_KEY. */
 export function ownWordsMarkdown(): string[] {
   const rows: readonly (readonly [place: string, level: SchemaLevel])[] = [
     [`\`${OWN_WORDS_KEY}\``, 'rule'],

@@ -23,7 +23,7 @@ export const ALGORITHMS: readonly Algorithm[] = ['fixed_window', 'sliding_window
 export const FAILURE_POLICIES: readonly FailurePolicy[] = ['error', 'allow', 'deny', 'local'];
 const LIMITS = ['rate_limit', 'rate_limits'] as const;
 
-/** Every key of a rules file. The parser reads by it, and the table of the README and the JSON Schema are made from it. */
+/** Every key of a rules file. The parser reads by it, and the table of docs/rules.md and the JSON Schema are made from it. */
 export const SCHEMA: readonly SchemaKey[] = [
   row(
     'file',
@@ -198,7 +198,7 @@ const TYPE_TEXT: Readonly<Record<SchemaType, string>> = {
   free: 'map',
 };
 
-/** The table of the README, one line per key. */
+/** The table of docs/rules.md, one line per key. */
 export function schemaMarkdown(): string[] {
   return [
     '| Level | Key | Type | Meaning |',

@@ -59,6 +59,8 @@ export interface Metrics extends Observer {
 const MAX_RETIRED_DOMAINS = 100;
 /** Gauges of prom-client named like counters; the families without the ending tell the same by type. */
 const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
+/** Told from the start: a rate sees no increase where a series begins. */
+const FALLBACKS = ['allow', 'deny', 'local'].flatMap((policy) => [`${policy} store_down`, `${policy} breaker_open`]);
 /** Methods come from the services that are registered, so this is never met. */
 const MAX_METHODS = 64;
 
@@ -89,7 +91,7 @@ export function metrics(options: MetricsOptions): Metrics {
     domainNotFound: 0,
     redisErrors: 0,
     storeFailures: { timeout: 0, unavailable: 0, busy: 0, script: 0, counter: 0 },
-    fallbacks: new Map(),
+    fallbacks: new Map(FALLBACKS.map((both) => [both, 0])),
     callersGone: 0,
     serviceErrors: 0,
     bugs: 0,

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { check } from '../../src/cli/check.ts';
 import { type Ended, type Folder, folder, weir } from './weir.ts';
 
-const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../examples/rules/', import.meta.url));
 const GOOD = 'domain: good\ndescriptors:\n  - { key: a, rate_limit: { unit: hour, requests_per_unit: 1 } }\n';
 const MORE = 'domain: good\ndescriptors:\n  - { key: b, rate_limit: { unit: hour, requests_per_unit: 1 } }\n';
 const BAD = 'domain: bad\ndescriptors:\n  - key: a\n    rate_limit: { unit: hour, reqests_per_unit: 1 }\n';

@@ -188,7 +188,7 @@ describe('weir test', () => {
   it('as a command: passes the cases that its help shows, and reads SHADOW_MODE as the service does', async () => {
     const shown = TEST_HELP.split('\n').filter((line) => line.startsWith('    '));
     const file = await files.write('help.yaml', `${shown.join('\n').replaceAll(/^ {4}/gm, '')}\n`);
-    const call = ['test', 'examples', file];
+    const call = ['test', 'examples/rules', file];
     expect(weir(call)).to.include({ code: 0, stdout: 'ok   ten a minute for an address\n1 passed, 0 failed\n' });
     expect(weir(call, { SHADOW_MODE: 'true' })).to.include({ code: 1 });
   });

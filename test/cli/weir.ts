@@ -56,14 +56,27 @@ export const FREE_PORTS: Readonly<Record<string, string>> = {
   DEBUG_PORT: '0',
 };
 
+/** Where the command is, and how it is started. */
+export interface Installed {
+  readonly command: string;
+  readonly args?: readonly string[];
+  readonly cwd: string;
+}
+
+const FROM_SOURCE: Installed = { command: process.execPath, args: WEIR, cwd: ROOT };
+
 /** Starts `weir serve` and resolves when it says where it serves. The caller stops its process. */
-export async function serving(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Serving> {
+export async function serving(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  { command, args: first = [], cwd }: Installed = FROM_SOURCE,
+): Promise<Serving> {
   const child = await ownProcess({
     name: 'weir serve',
-    command: process.execPath,
-    args: [...WEIR, 'serve', ...args],
+    command,
+    args: [...first, 'serve', ...args],
     env: { ...FREE_PORTS, ...env },
-    cwd: ROOT,
+    cwd,
   });
   const log = (): readonly LogLine[] => linesOf(child.output());
   try {

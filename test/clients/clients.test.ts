@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { orSkip } from '../foreign/toolchain.ts';
+import { fetched, orSkip, run } from '../foreign/toolchain.ts';
 import { service } from '../support/service.ts';
 import { fiveMinutes, withoutSeconds } from './five-minutes.ts';
 import { type Checkout, checkout, nodeModules, own, pythonBin } from './package.ts';
 
-const BASIC = fileURLToPath(new URL('../../examples/basic.yaml', import.meta.url));
+const BASIC = fileURLToPath(new URL('../../examples/rules/basic.yaml', import.meta.url));
 
 describe('the clients', function () {
   this.timeout(300_000);
@@ -37,9 +37,29 @@ describe('the clients', function () {
     await own(dir, `${bin}/python`, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider'], env);
   });
 
+  it('in Go passes its own format, vet and tests (needs go)', async function () {
+    // The first time, Go's own library is built for the race detector too.
+    this.timeout(600_000);
+    const { dir } = await fresh('go');
+    await orSkip(this, () => fetched('go', ['-C', dir, 'mod', 'download']));
+    expect(await own(dir, 'gofmt', ['-l', '.'])).to.equal('');
+    await own(dir, 'go', ['vet', './...']);
+    const { output } = await run('go', ['env', 'CGO_ENABLED']);
+    // The race detector is written in C.
+    const race = output.trim() === '1' ? ['-race'] : [];
+    await own(dir, 'go', ['test', ...race, '-count=1', './...']);
+  });
+
+  it('in Java passes its own lint and tests (needs mvn)', async function () {
+    const { dir } = await fresh('java');
+    await orSkip(this, () => own(dir, 'mvn', ['--quiet', '--batch-mode', 'test']));
+  });
+
   for (const [client, name] of [
     ['typescript', 'TypeScript'],
     ['python', 'Python'],
+    ['go', 'Go'],
+    ['java', 'Java'],
   ] as const) {
     it(`in ${name} is installed by the commands of its README, and refused its 11th request`, async function () {
       const { root, dir } = await fresh(client);

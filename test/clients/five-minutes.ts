@@ -17,7 +17,7 @@ export function fiveMinutes(dir: string): FiveMinutes {
   const steps: string[] = [];
   let shown = '';
   for (const [, language, text = ''] of section.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)) {
-    const [, file] = /^(?:\/\/|#) (\S+\.\w+)\n/.exec(text) ?? [];
+    const [, file] = /^(?:\/\/|#|<!--) (\S+\.\w+)(?: -->)?\n/.exec(text) ?? [];
     if (language === 'text') shown = text;
     else if (language === 'sh') steps.push(text.replace(/^make run.*\n/m, ''));
     else if (file) steps.push(`cat > ${file} <<'END OF FILE'\n${text}END OF FILE\n`);

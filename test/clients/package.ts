@@ -8,9 +8,10 @@ import { CACHE, fetched, Missing, run } from '../foreign/toolchain.ts';
 import { SERVICE_COMMAND } from '../support/service.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const NOT_COPIED = /^(node_modules|dist|build|__pycache__|\..*_cache|.*\.egg-info)$/;
+const NOT_COPIED = /^(node_modules|dist|build|target|__pycache__|\..*_cache|.*\.egg-info)$/;
 /** What fetchers say when the network is not there. */
-const NO_NETWORK = /ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|NewConnectionError|No matching distribution found/;
+const NO_NETWORK =
+  /ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|NewConnectionError|No matching distribution found|Get "https?:[^"]*": dial|Could not transfer artifact/;
 
 /** A checkout with nothing in it but one client and what its tests read, so that nothing of it reaches the real one. */
 export interface Checkout {
@@ -35,7 +36,9 @@ export async function checkout(client: string): Promise<Checkout> {
 /** Runs a command of a package's own; its tests start weirs as it was built here. */
 export async function own(dir: string, command: string, args: readonly string[], env: Record<string, string> = {}) {
   const weir = { WEIR_COMMAND: SERVICE_COMMAND.replace(/ serve$/, '').replace(/^node /, `${process.execPath} `) };
-  const { code, output } = await run(command, args, { ...weir, ...env }, dir);
+  // What Maven fetches is kept, and what it installs is kept from whoever owns this machine.
+  const maven = { MAVEN_OPTS: `-Dmaven.repo.local=${join(CACHE, 'maven')}` };
+  const { code, output } = await run(command, args, { ...weir, ...maven, ...env }, dir);
   if (code === 0) return output;
   if (NO_NETWORK.test(output)) throw new Missing(`${command}: no network`);
   throw new Error(`${command} ${args.join(' ')} ended with ${code}\n${output}`);

@@ -64,7 +64,7 @@ function wrongInResponse(overall: string, codes: readonly string[]): string {
   return overall === worst ? '' : `overall ${overall} of ${codes}`;
 }
 
-/** The answer that a well-formed request gets, by the bounds of the README and the refusals of the protocol. */
+/** The answer that a well-formed request gets, by the bounds of the settings and the refusals of the protocol. */
 function codeOf({ domain, descriptors }: WireRequest): status {
   const limited = ['fuzz', '10.1.2.3'].includes(domain.toString('latin1'));
   const refused =

@@ -102,7 +102,7 @@ export async function rustProgram(source: string, name: string): Promise<string>
 }
 
 /** In a virtual environment named for the versions, below the cache directory. */
-async function pythonWith(packages: readonly string[], proof: string): Promise<string> {
+export async function pythonWith(packages: readonly string[], proof: string): Promise<string> {
   const home = join(CACHE, `python-${packages.join('-').replaceAll('==', '-')}`);
   const binary = join(home, 'bin', 'python');
   const works = ['-c', proof];

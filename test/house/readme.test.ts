@@ -31,7 +31,7 @@ describe('the README and the docs', () => {
     expect(CASES).to.have.lengthOf.at.least(1);
     for (const [i, text] of CASES.entries()) {
       const cases = await rules.write(`cases-${i}.yaml`, text);
-      expect(weir(['test', join(ROOT, 'examples'), cases])).to.include({ code: 0, stderr: '' });
+      expect(weir(['test', join(ROOT, 'examples/rules'), cases])).to.include({ code: 0, stderr: '' });
     }
   });
 

@@ -1,11 +1,8 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'chai';
-import { skip } from '../support/skip.ts';
-import { sectionsOf, TABLES, withTables } from './tables.ts';
-import { ROOT, read } from './tree.ts';
+import { PAGES, sectionsOf, TABLES, withTables } from './tables.ts';
+import { read } from './tree.ts';
 
-describe('tables of the README', () => {
+describe('tables of the pages', () => {
   for (const [name, table] of Object.entries(TABLES)) {
     it(`has a heading, a rule and rows in ${name}`, () => {
       const lines = table().trim().split('\n');
@@ -28,10 +25,13 @@ describe('tables of the README', () => {
     expect(() => withTables('<!-- table:weather -->\n<!-- /table -->')).to.throw('no such table');
   });
 
-  it('finds them fresh: `make tables` writes them anew', function () {
-    if (!existsSync(join(ROOT, 'README.md'))) skip(this, 'there is no README.md yet');
-    const readme = read('README.md');
-    expect(sectionsOf(readme)).to.have.members(Object.keys(TABLES));
-    expect(withTables(readme) === readme, 'README.md is stale').to.equal(true);
+  it('has each of them in one place', () => {
+    expect(PAGES.flatMap((page) => sectionsOf(read(page)))).to.have.members(Object.keys(TABLES));
   });
+
+  for (const page of PAGES.filter((path) => sectionsOf(read(path)).length > 0)) {
+    it(`finds them fresh in ${page}: \`make tables\` writes them anew`, () => {
+      expect(withTables(read(page)) === read(page), `${page} is stale`).to.equal(true);
+    });
+  }
 });

@@ -7,9 +7,12 @@ import { schemaMarkdown } from '../../src/rules/schema.ts';
 import { settingsTable } from '../../src/settings-text.ts';
 import { METRIC_HEADING, metricRows } from '../../src/telemetry/families.ts';
 import { differencesTable } from '../oracle/differences.ts';
-import { ROOT } from './tree.ts';
+import { files, ROOT } from './tree.ts';
 
-/** The tables of README.md, each made of what the code itself uses. */
+/** The pages that may hold tables. */
+export const PAGES: readonly string[] = ['README.md', ...files(/^docs\/.*\.md$/)];
+
+/** Their tables, each made of what the code itself uses. */
 export const TABLES: Readonly<Record<string, () => string>> = {
   settings: settingsTable,
   'go-names': goNamesTable,
@@ -28,15 +31,18 @@ export const sectionsOf = (markdown: string): string[] => [...markdown.matchAll(
 export function withTables(markdown: string): string {
   return markdown.replace(SECTION, (_, name: string) => {
     const table = TABLES[name];
-    if (!table) throw new Error(`README.md has a section table:${name}, and there is no such table`);
+    if (!table) throw new Error(`a page has a section table:${name}, and there is no such table`);
     return `<!-- table:${name} -->\n\n${table().trim()}\n\n<!-- /table -->`;
   });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const readme = join(ROOT, 'README.md');
-  const before = readFileSync(readme, 'utf8');
-  const after = withTables(before);
-  if (after !== before) writeFileSync(readme, after);
-  console.log(`README.md: ${sectionsOf(after).join(', ')} ${after === before ? 'were up to date' : 'written'}`);
+  for (const page of PAGES) {
+    const path = join(ROOT, page);
+    const before = readFileSync(path, 'utf8');
+    const after = withTables(before);
+    if (after !== before) writeFileSync(path, after);
+    const names = sectionsOf(after).join(', ');
+    if (names) console.log(`${page}: ${names} ${after === before ? 'up to date' : 'written'}`);
+  }
 }

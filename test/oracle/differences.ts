@@ -5,7 +5,7 @@ import type { Answer, Step } from './scenario.ts';
 /** Where weir differs from the Go service on purpose. Nothing else excuses a step of a recording. */
 export interface Difference {
   readonly id: string;
-  /** One sentence each, for the table in the README. */
+  /** One sentence each, for the table in docs/migrating.md. */
   readonly title: string;
   readonly go: string;
   readonly weir: string;
@@ -92,7 +92,7 @@ function byCode(list: readonly Difference[], scenario: string, step: Step, recor
 
 const isLastHourOfDay = (): boolean => new Date().getUTCHours() === 23;
 
-/** The table of the README. */
+/** The table of docs/migrating.md. */
 export function differencesTable(list = loadDifferences()): string {
   const cell = (text: string) => text.replaceAll('|', '\\|');
   const rows = list.map((it) => `| ${cell(it.title)} | ${cell(it.go)} | ${cell(it.weir)} | ${cell(it.why)} |`);

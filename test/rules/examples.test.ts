@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { limit } from '../../src/core/limit.ts';
 import { rulesetOf } from './rules.ts';
 
-const EXAMPLES = new URL('../../examples/', import.meta.url);
+const EXAMPLES = new URL('../../examples/rules/', import.meta.url);
 
 describe('example rules', () => {
   it('make one valid set, with a limit of 10 a minute to try', () => {

@@ -9,7 +9,7 @@ import { largeSet } from './large.ts';
 import { randomSet } from './random-set.ts';
 import { rulesetOf } from './rules.ts';
 
-const EXAMPLES = new URL('../../examples/', import.meta.url);
+const EXAMPLES = new URL('../../examples/rules/', import.meta.url);
 
 /** Every slice as the other thread gets it. */
 function moved(ruleset: Ruleset): Ruleset {

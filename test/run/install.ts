@@ -10,6 +10,7 @@ export interface Need {
 
 export const REDIS: Need = { program: 'redis-server', package: 'redis-server', without: 'WITHOUT_REDIS' };
 export const PROMETHEUS: Need = { program: 'prometheus', package: 'prometheus', without: 'WITHOUT_PROMETHEUS' };
+export const MARIADB: Need = { program: 'mariadb-install-db', package: 'mariadb-server', without: '' };
 export const BUBBLEWRAP: Need = { program: 'bwrap', package: 'bubblewrap', without: 'WITHOUT_CONTAINER' };
 export const H2LOAD: Need = { program: 'h2load', package: 'nghttp2-client', without: '' };
 /** Who has none of these skips the tests of clients made with them. */
@@ -38,7 +39,7 @@ export function installed(need: Need): string {
 }
 
 /** '' when the pinned Envoy is there or could be installed, else what to do. */
-export function envoyInstalled(): string {
+export function envoyInstalled(without = 'WITHOUT_ENVOY'): string {
   const script = 'test/support/install-envoy.sh';
   if (run([], 'sh', script)) return '';
   const root = asRoot();
@@ -46,7 +47,8 @@ export function envoyInstalled(): string {
     aptInstall(root, 'python3', 'python3-venv', 'python3-pip');
     if (run([], 'sh', script)) return '';
   }
-  return `Envoy could not be installed: see what ${script} says above, or WITHOUT_ENVOY=1 to go without`;
+  const advice = `Envoy could not be installed: see what ${script} says above`;
+  return without === '' ? advice : `${advice}, or ${without}=1 to go without`;
 }
 
 /**

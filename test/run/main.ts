@@ -1,13 +1,16 @@
+import { Missing } from '../foreign/toolchain.ts';
 import {
   BUBBLEWRAP,
   envoyInstalled,
   H2LOAD,
   installed,
   installRedises,
+  MARIADB,
   PROMETHEUS,
   REDIS,
   TOOLCHAINS,
 } from './install.ts';
+import { by, newestNode } from './newest-node.ts';
 import { report } from './report.ts';
 import { endRunning, type Outcome, runSuite } from './run-suite.ts';
 import { BENCH, CHECK, SOAK, type Suite, TEST } from './suites.ts';
@@ -41,20 +44,24 @@ const missing = [
   needsAny('WITHOUT_REDIS', [
     'unit',
     'service',
+    'on Node 24',
     'peer',
     'container',
     'dropin',
     'foreign',
     'oracle on Redis',
+    'classics',
     'e2e',
+    'observing',
     'bench',
     'soak',
   ])
     ? installed(REDIS)
     : '',
-  needsAny('WITHOUT_ENVOY', ['e2e', 'dropin']) ? envoyInstalled() : '',
-  needsAny('WITHOUT_PROMETHEUS', ['receivers']) ? installed(PROMETHEUS) : '',
+  needsAny('WITHOUT_ENVOY', ['e2e', 'dropin', 'observing']) ? envoyInstalled() : '',
+  needsAny('WITHOUT_PROMETHEUS', ['receivers', 'observing']) ? installed(PROMETHEUS) : '',
   needsAny('WITHOUT_CONTAINER', ['container', 'dropin']) ? installed(BUBBLEWRAP) : '',
+  needsAny('WITHOUT_REDIS', ['classics']) ? installed(MARIADB) : '',
   needsAny('', ['bench', 'soak']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 if (needsAny('WITHOUT_REDIS', ['unit', 'soak'])) installRedises();
@@ -73,7 +80,13 @@ async function outcomeOf(suite: Suite): Promise<Outcome> {
     return { ...nothing(name), skipped: [{ title: 'all of it', because: `${without}=1` }] };
   }
   console.log(`\n--- ${name}`);
-  return runSuite(suite);
+  if (!suite.onNewestNode) return runSuite(suite);
+  try {
+    return await runSuite(by(await newestNode(), suite));
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return { ...nothing(name), skipped: [{ title: 'all of it', because: error.message }] };
+  }
 }
 
 function nothing(suite: string): Outcome {

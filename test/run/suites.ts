@@ -7,6 +7,8 @@ export interface Suite {
   /** The commands get so long together, and are ended then. */
   readonly deadlineSeconds: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Run by the newest long-term Node in place of the one that runs the others. */
+  readonly onNewestNode?: true;
   /** The environment variable that leaves this suite out. */
   readonly without?: 'WITHOUT_REDIS' | 'WITHOUT_ENVOY' | 'WITHOUT_PROMETHEUS' | 'WITHOUT_CONTAINER';
 }
@@ -68,8 +70,13 @@ const APART = [
   'peer',
   'wire',
   'clients',
+  'deploy',
+  'classics',
+  'release',
   'soak',
 ];
+/** Folders that lean on what Node does: its sockets, files, TLS, processes and loaders. */
+const NEWEST_NODE_TOO = ['cli', 'core', 'grpc', 'http', 'rules', 'service', 'settings', 'store', 'telemetry', 'wire'];
 /** Folders whose tests need no server and no build. */
 const PURE = ['core', 'rules', 'laws', 'golden', 'house'];
 
@@ -145,7 +152,24 @@ export const TEST: readonly Suite[] = [
     deadlineSeconds: 600,
     env: { GRPC_TRANSPORT: 'grpc-js' },
   },
-  { name: 'clients', commands: mocha('test/clients/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
+  { name: 'clients', commands: mocha('test/clients/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 900 },
+  {
+    name: 'classics',
+    commands: mocha('test/classics/**/*.test.ts'),
+    counted: 'mocha',
+    deadlineSeconds: 900,
+    without: 'WITHOUT_REDIS',
+  },
+  // Building helm takes minutes the first time.
+  { name: 'deploy', commands: mocha('test/deploy/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 1_200 },
+  { name: 'release', commands: mocha('test/release/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
+  {
+    name: 'on Node 24',
+    commands: mocha(...NEWEST_NODE_TOO.map((folder) => `test/${folder}/**/*.test.ts`)),
+    counted: 'mocha',
+    deadlineSeconds: 600,
+    onNewestNode: true,
+  },
 ];
 
 export const CHECK: readonly Suite[] = [

@@ -400,6 +400,14 @@ describe('metrics of the state', () => {
     ]);
   });
 
+  it('tells hits that a failure policy answers from the start, at 0, and counts 3', async () => {
+    const series = 'ratelimit_store_fallback_total{policy="local",because="breaker_open"}';
+    const made = meter();
+    expect(await made.registry.metrics()).to.include(`${series} 0\n`);
+    made.storeFellBack('local', 'breaker_open', 3);
+    expect(await made.registry.metrics()).to.include(`${series} 3\n`);
+  });
+
   it('asks others at the scrape: in flight, store, over-limit cache', async () => {
     const m = meter({ version: '1.2.3' });
     let inFlight = 0;
