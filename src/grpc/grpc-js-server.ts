@@ -201,7 +201,7 @@ class GrpcJsCall implements CallContext {
 
   get deadlineMs(): number | null {
     const deadline = Number(this.call.getDeadline());
-    return Number.isFinite(deadline) ? deadline : null;
+    return Number.isFinite(deadline) ? deadline - Date.now() + performance.now() : null;
   }
 
   get cancelled(): boolean {

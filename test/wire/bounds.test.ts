@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Bounds } from '../../src/wire/http2/bounds.ts';
 import { type ConnectionError, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import type { RpcOptions } from '../../src/wire/rpc/service.ts';
-import { ECHO, IDLE, type InProcess, inProcess, WAIT } from './bed.ts';
+import { ECHO, IDLE, type InProcess, inProcess, WAIT, wholeMs } from './bed.ts';
 import {
   call,
   data,
@@ -121,7 +121,7 @@ describe('bounds of a connection', () => {
       one.hear(GREETING, call(1, ECHO, Buffer.alloc(bytes)));
       await aTurn();
       await aTurn();
-      const now = Date.now();
+      const now = wholeMs();
       expect(one.connection.backedUp).to.equal(full);
       expect(one.connection.socket.isPaused()).to.equal(full);
       one.connection.life.tick(now + 199 - 1_000);
@@ -167,13 +167,13 @@ describe('bounds of a connection', () => {
     for (const { what, reason, bounds, said } of times) {
       for (const ms of [1_000, 5_000]) {
         it(`is kept for ${ms} ms by ${reason} with ${what}, and no longer`, async () => {
-          const before = Date.now();
+          const before = wholeMs();
           const one = inProcess({ bounds: bounds(ms) });
           if (said.length > 0) one.hear(...said);
           await aTurn();
           one.connection.life.tick(before + ms - 1);
           expect(endedBy(one)).to.equal(null);
-          one.connection.life.tick(Date.now() + ms);
+          one.connection.life.tick(wholeMs() + ms);
           expect(endedBy(one)).to.equal(reason);
         });
       }
@@ -183,7 +183,7 @@ describe('bounds of a connection', () => {
       for (const answers of [true, false]) {
         const one = inProcess({ bounds: { keepaliveTimeMs: 1_000, keepaliveTimeoutMs: 500 } });
         one.hear(GREETING);
-        const now = Date.now();
+        const now = wholeMs();
         one.connection.life.tick(now + 1_000);
         await aTurn();
         expect(saidFrames(one, FRAME.ping, 0)).to.have.length(1);
@@ -198,7 +198,7 @@ describe('bounds of a connection', () => {
     it('is kept for a year without a call, while it answers its pings', async () => {
       const one = inProcess();
       one.hear(GREETING);
-      const now = Date.now();
+      const now = wholeMs();
       for (let day = 1; day <= 365; day++) {
         one.connection.life.tick(now + day * 86_400_000);
         one.hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
@@ -209,7 +209,7 @@ describe('bounds of a connection', () => {
     });
 
     it('is told to go between 900 and 1,100 s old, each at a time of its own, and only when a call comes', async () => {
-      const began = Date.now();
+      const began = wholeMs();
       const ones = Array.from({ length: 200 }, () =>
         inProcess({ bounds: { maxAgeMs: 1_000_000, keepaliveTimeMs: 0 } }),
       );
@@ -221,7 +221,7 @@ describe('bounds of a connection', () => {
       for (const one of ones) one.hear(GREETING);
       expect(tick(began + 899_000)).to.equal(0);
       expect(tick(began + 1_000_000)).to.be.within(20, 180);
-      expect(tick(Date.now() + 1_100_001)).to.equal(200);
+      expect(tick(wholeMs() + 1_100_001)).to.equal(200);
       expect(ones.filter(told)).to.have.length(0);
       for (const one of ones) one.hear(call(1, ECHO, HI));
       expect(ones.filter(told)).to.have.length(200);
@@ -237,7 +237,7 @@ describe('bounds of a connection', () => {
       ] as const) {
         const one = inProcess({ bounds: { maxAgeMs: 1_000, maxAgeGraceMs } });
         one.hear(GREETING, call(1, IDLE, HI));
-        const old = Date.now() + 1_101;
+        const old = wholeMs() + 1_101;
         one.connection.life.tick(old);
         one.connection.life.tick(old + 499);
         expect([one.connection.life.drainingSinceMs > 0, endedBy(one)]).to.deep.equal([true, null]);
@@ -299,11 +299,11 @@ describe('bounds of a connection', () => {
 
     it('refuses a message that has not arrived within 1,000 ms', () => {
       const one = inProcess({ calls: { requestTimeoutMs: 1_000 } });
-      const before = Date.now();
+      const before = wholeMs();
       one.hear(GREETING, headers(1, rpcFields(ECHO)));
       one.connection.life.tick(before + 999);
       expect(one.refused).to.deep.equal([]);
-      one.connection.life.tick(Date.now() + 1_000);
+      one.connection.life.tick(wholeMs() + 1_000);
       expect(one.refused).to.deep.equal(['request_timeout']);
     });
   });
