@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { within } from '../within.ts';
+import { endOf } from './end.ts';
 import type { Report, ToPrimary, ToWorker } from './messages.ts';
 import { type RulesFeed, type RulesNews, rulesFeed } from './rules-feed.ts';
 
@@ -247,25 +248,4 @@ export function crew(options: CrewOptions): Crew {
 /** What is sent to one that is just ending is lost, and its end is told all the same. */
 function send({ worker }: Member, message: ToWorker): void {
   if (worker.isConnected()) worker.send(message);
-}
-
-/** Resolves with how it ended, when its last words are in. */
-function endOf(worker: Worker): Promise<string> {
-  const { process: of } = worker;
-  return new Promise((resolve) => {
-    let how: string | null = null;
-    let open = true;
-    of.once('exit', (code: number | null, signal: NodeJS.Signals | null) => {
-      how = signal ?? `exit code ${code}`;
-      if (!open) resolve(how);
-    });
-    worker.once('disconnect', () => {
-      open = false;
-      if (how !== null) resolve(how);
-    });
-    worker.on('error', (error) => {
-      // Without a process there is no end to wait for.
-      if (of.pid === undefined) resolve(error.message);
-    });
-  });
 }
