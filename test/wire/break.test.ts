@@ -349,10 +349,10 @@ describe('what is hostile on wire', () => {
     let finished = 0;
     const bomb = gzipSync(Buffer.alloc(1_000_000));
     const all = Array.from({ length: 50 }, async () => {
-      await gunzipped(bomb, 1_000_000);
+      await gunzipped(bomb, 1_000_000, () => true);
       finished++;
     });
-    await gunzipped(gzipSync(HI), 1_000_000);
+    await gunzipped(gzipSync(HI), 1_000_000, () => true);
     expect(finished).to.be.greaterThan(42);
     await Promise.all(all);
   });

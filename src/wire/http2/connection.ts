@@ -166,7 +166,6 @@ export class Connection {
 
   /** Our side of it has ended. A peer that still sends is told that nobody listens (section 8.1). */
   streamEnded(stream: Stream): void {
-    stream.localEnded = true;
     if (!stream.remoteEnded) this.rst(stream.id, CODE.noError);
     this.close(stream);
   }

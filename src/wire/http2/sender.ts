@@ -4,7 +4,6 @@ import { FLAG, FRAME, MAX_FRAME_BYTES } from './frame.ts';
 import { Output } from './output.ts';
 import type { Stream } from './stream.ts';
 
-const NOTHING = new Uint8Array(0);
 /** What is too small to be worth a write of its own, and too large to wait for more. */
 const FLUSH_AT = 65_536;
 const PROGRESS_BYTES = 512;
@@ -168,7 +167,6 @@ export class Sender {
     stream.ending = null;
     if (ending === 'end') {
       this.out.header(0, FRAME.data, FLAG.endStream, stream.id);
-      this.out.raw(NOTHING, 0, 0);
       this.connection.flushSoon();
     } else {
       this.block(stream, ending, true);
