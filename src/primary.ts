@@ -5,7 +5,6 @@ import { redisInWords, workersRefusal } from './counting.ts';
 import { prepare } from './grpc/listening.ts';
 import { grpcPlace } from './grpc-door.ts';
 import type { Scrapable } from './http/exposition-handler.ts';
-import { profiles } from './http/profiles.ts';
 import { rulesHistory } from './http/rules-history.ts';
 import { addressesOf, historian, logOf, metricsOf, observingDoors } from './observing.ts';
 import { parts } from './parts.ts';
@@ -60,7 +59,6 @@ export function primary(read: ReadSettings): App {
     history,
     metrics: pages.metrics,
     fieldMetrics: pages.fieldMetrics,
-    profiles: profiles(settings.debugProfiles),
     told,
     onBug: told.bug,
   });
