@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Bounds } from '../../src/wire/http2/bounds.ts';
 import { type ConnectionError, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
@@ -7,9 +8,11 @@ import {
   call,
   data,
   frame,
+  framesOf,
   GREETING,
   headers,
   message,
+  PING,
   reset,
   rpcFields,
   SETTINGS,
@@ -19,7 +22,6 @@ import {
 } from './peer.ts';
 
 const HI = Buffer.from('hi');
-const PING = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
 /** So many at once, and next to none a second. */
 const few = (burst: number) => ({ burst, perSecond: 1e-6 });
 
@@ -29,19 +31,10 @@ function endedBy({ errors }: InProcess): string | null {
   return error === undefined ? null : (error as ConnectionError).reason;
 }
 
-/** What waits is written at the end of a turn of the event loop. */
-const aTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /** The payloads of frames of a type on a stream. */
 function saidFrames(one: InProcess, type: number, id: number): Buffer[] {
-  const said = one.said();
-  const found: Buffer[] = [];
-  for (let at = 0; at < said.length; ) {
-    const length = said.readUIntBE(at, 3);
-    if (said[at + 3] === type && said.readUInt32BE(at + 5) === id) found.push(said.subarray(at + 9, at + 9 + length));
-    at += 9 + length;
-  }
-  return found;
+  const found = framesOf(one.said()).filter((it) => it.type === type && it.id === id);
+  return found.map(({ payload }) => payload);
 }
 
 describe('bounds of a connection', () => {
@@ -119,8 +112,8 @@ describe('bounds of a connection', () => {
       const one = inProcess({ bounds });
       one.hold();
       one.hear(GREETING, call(1, ECHO, Buffer.alloc(bytes)));
-      await aTurn();
-      await aTurn();
+      await turn();
+      await turn();
       const now = wholeMs();
       expect(one.connection.backedUp).to.equal(full);
       expect(one.connection.socket.isPaused()).to.equal(full);
@@ -170,7 +163,7 @@ describe('bounds of a connection', () => {
           const before = wholeMs();
           const one = inProcess({ bounds: bounds(ms) });
           if (said.length > 0) one.hear(...said);
-          await aTurn();
+          await turn();
           one.connection.life.tick(before + ms - 1);
           expect(endedBy(one)).to.equal(null);
           one.connection.life.tick(wholeMs() + ms);
@@ -185,7 +178,7 @@ describe('bounds of a connection', () => {
         one.hear(GREETING);
         const now = wholeMs();
         one.connection.life.tick(now + 1_000);
-        await aTurn();
+        await turn();
         expect(saidFrames(one, FRAME.ping, 0)).to.have.length(1);
         if (answers) one.hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
         one.connection.life.tick(now + 1_499);
@@ -203,7 +196,7 @@ describe('bounds of a connection', () => {
         one.connection.life.tick(now + day * 86_400_000);
         one.hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
       }
-      await aTurn();
+      await turn();
       expect([endedBy(one), one.connection.ended]).to.deep.equal([null, false]);
       expect(saidFrames(one, FRAME.goaway, 0)).to.have.length(0);
     });
@@ -225,8 +218,8 @@ describe('bounds of a connection', () => {
       expect(ones.filter(told)).to.have.length(0);
       for (const one of ones) one.hear(call(1, ECHO, HI));
       expect(ones.filter(told)).to.have.length(200);
-      await aTurn();
-      await aTurn();
+      await turn();
+      await turn();
       for (const one of ones) expect(saidFrames(one, FRAME.data, 1)).to.deep.equal([message(HI)]);
     });
 
@@ -272,9 +265,9 @@ describe('bounds of a connection', () => {
     it('refuses while more than 1,000 bytes wait for a window', async () => {
       const one = inProcess({ bounds: { maxBlockedBytes: 1_000 } });
       one.hear(PREFACE, settings([4, 0]), SETTINGS_ACK, call(1, ECHO, Buffer.alloc(900)));
-      await aTurn();
+      await turn();
       one.hear(call(3, ECHO, Buffer.alloc(900)));
-      await aTurn();
+      await turn();
       expect(one.refused).to.deep.equal([]);
       one.hear(call(5, ECHO, HI));
       expect(one.refused).to.deep.equal(['max_blocked_bytes']);
@@ -311,13 +304,13 @@ describe('bounds of a connection', () => {
   it('gives the window of 16 MiB back in batches of 8 MiB, so that 40 MB in frames of 16 kB never find it dry', async () => {
     const one = inProcess();
     one.hear(GREETING, headers(1, rpcFields('/test.T/None')));
-    await aTurn();
+    await turn();
     const piece = data(1, Buffer.alloc(16_384));
     for (let sent = 16_384; sent < 40_000_000; sent += 16_384) {
       one.hear(piece);
-      if (sent % (16_384 * 64) === 0) await aTurn();
+      if (sent % (16_384 * 64) === 0) await turn();
     }
-    await aTurn();
+    await turn();
     const given = saidFrames(one, FRAME.windowUpdate, 0).map((payload) => payload.readUInt32BE());
     const batch = 8 * 1024 * 1024;
     expect(given).to.deep.equal([16 * 1024 * 1024 - 65_535, batch, batch, batch, batch]);

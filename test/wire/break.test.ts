@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { CODE, FLAG, FRAME, PREFACE, uint31 } from '../../src/wire/http2/frame.ts';
+import { CODE, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import { gunzipped } from '../../src/wire/rpc/gzip.ts';
 import type { Method, StreamContext } from '../../src/wire/rpc/method.ts';
 import { Queue } from '../../src/wire/rpc/queue.ts';
@@ -11,10 +11,12 @@ import {
   call,
   data,
   frame,
+  framesOf,
   GREETING,
   headers,
   message,
   type Peer,
+  PING,
   reset,
   rpcFields,
   SETTINGS,
@@ -24,28 +26,9 @@ import {
 } from './peer.ts';
 
 const HI = Buffer.from('hi');
-const PING = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
 
 const GET = [':method', 'GET', ':scheme', 'http', ':path', '/', ':authority', 'test'];
 const ECHO_GZIP = rpcFields(ECHO, 'grpc-encoding', 'gzip');
-
-interface Said {
-  readonly type: number;
-  readonly flags: number;
-  readonly id: number;
-  readonly payload: Buffer;
-}
-
-function framesOf(bytes: Buffer): Said[] {
-  const frames: Said[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = bytes.readUIntBE(at, 3);
-    const payload = bytes.subarray(at + 9, at + 9 + length);
-    frames.push({ type: bytes[at + 3]!, flags: bytes[at + 4]!, id: uint31(bytes, at + 5), payload });
-    at += 9 + length;
-  }
-  return frames;
-}
 
 const many = (times: number, make: (i: number) => Buffer): Buffer =>
   Buffer.concat(Array.from({ length: times }, (_, i) => make(i)));
