@@ -53,7 +53,7 @@ export function primary(read: ReadSettings): App {
     },
     onHung: ({ id, pid }) => told.logger.error({ worker: id, pid }, 'a worker answers nothing any more, and is killed'),
   });
-  measured.read({ workers: () => workers.numbers });
+  measured.read({ workers: workers.numbers });
 
   const doors = observingDoors(settings, {
     history,
