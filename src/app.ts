@@ -11,7 +11,6 @@ import { grpcBounds, grpcPlace, grpcTls, tellTls } from './grpc-door.ts';
 import { expositionHandler } from './http/exposition-handler.ts';
 import { type Health, health } from './http/health.ts';
 import { jsonHandler } from './http/json.ts';
-import { profiles } from './http/profiles.ts';
 import { type RulesHistory, rulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import { type Limiter, limiter } from './limiter.ts';
@@ -237,8 +236,8 @@ function doorsOf(settings: Settings, behind: Behind): Doors {
     onUnreadable: (error: Error) => observer.requestRefused(null, error),
   };
   const healthService = grpcHealth({ onCall });
-  const { contentType } = measured.registry;
-  const everything = role === null ? measured.registry : { contentType, metrics: role.metrics };
+  const { registry, fieldRegistry: fieldMetrics } = measured;
+  const page = role === null ? registry : { contentType: registry.contentType, metrics: role.metrics };
   const grpc = grpcServer({
     transport: settings.grpcTransport,
     place: grpcPlace(settings, { isPrepared: role !== null }),
@@ -259,16 +258,14 @@ function doorsOf(settings: Settings, behind: Behind): Doors {
       name: 'http',
       host: settings.host,
       port: settings.port,
-      routes: { '/json': jsonHandler(answering), ...doctor.routes, '/metrics': expositionHandler(everything) },
+      routes: { '/json': jsonHandler(answering), ...doctor.routes, '/metrics': expositionHandler(page) },
       maxBodyBytes: settings.maxMessageBytes,
       stopTimeoutMs: settings.drainTimeoutMs,
       onError: onBug,
     }),
   };
   if (role === null) {
-    const { registry: all, fieldRegistry: fieldMetrics } = measured;
-    const made = profiles(settings.debugProfiles);
-    Object.assign(http, observingDoors(settings, { history, metrics: all, fieldMetrics, profiles: made, told, onBug }));
+    Object.assign(http, observingDoors(settings, { history, metrics: registry, fieldMetrics, told, onBug }));
   }
   return { grpc, grpcHealth: healthService, http };
 }

@@ -2,7 +2,7 @@ import type { Observer } from './core/ports.ts';
 import { admin } from './http/admin.ts';
 import { bearer } from './http/bearer.ts';
 import { expositionHandler, type Scrapable } from './http/exposition-handler.ts';
-import type { Profiles } from './http/profiles.ts';
+import { profiles } from './http/profiles.ts';
 import type { RulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import type { ReadSettings } from './read-settings.ts';
@@ -48,7 +48,6 @@ export interface Observed {
   readonly history: RulesHistory;
   readonly metrics: Scrapable;
   readonly fieldMetrics: Scrapable;
-  readonly profiles: Profiles;
   readonly told: Log;
   readonly onBug: (error: unknown) => void;
 }
@@ -64,7 +63,7 @@ export function observingDoors(settings: Settings, seen: Observed): Readonly<Rec
       ...admin({
         rules: seen.history,
         metrics: seen.metrics,
-        profiles: seen.profiles,
+        profiles: profiles(settings.debugProfiles),
         guard: adminGuard(settings, seen.told),
         format: formatProblem,
       }),

@@ -5,7 +5,6 @@ import { redisInWords, workersRefusal } from './counting.ts';
 import { prepare } from './grpc/listening.ts';
 import { grpcPlace } from './grpc-door.ts';
 import type { Scrapable } from './http/exposition-handler.ts';
-import { profiles } from './http/profiles.ts';
 import { rulesHistory } from './http/rules-history.ts';
 import { addressesOf, historian, logOf, metricsOf, observingDoors } from './observing.ts';
 import { parts } from './parts.ts';
@@ -54,13 +53,12 @@ export function primary(read: ReadSettings): App {
     },
     onHung: ({ id, pid }) => told.logger.error({ worker: id, pid }, 'a worker answers nothing any more, and is killed'),
   });
-  measured.read({ workers: () => workers.numbers });
+  measured.read({ workers: workers.numbers });
 
   const doors = observingDoors(settings, {
     history,
     metrics: pages.metrics,
     fieldMetrics: pages.fieldMetrics,
-    profiles: profiles(settings.debugProfiles),
     told,
     onBug: told.bug,
   });
@@ -107,48 +105,27 @@ interface Pages {
 
 /** What the primary and all workers tell, those that have ended included. */
 function pagesOf(measured: Metrics, workers: () => Crew): Pages {
-  const left = { metrics: remains(), field: remains() };
-  let asking: Promise<readonly Report[]> | null = null;
-
-  /** Who looks at the same time shares one answer. */
-  function reports(): Promise<readonly Report[]> {
-    asking ??= workers()
-      .reports()
-      .finally(() => {
-        asking = null;
-      });
-    return asking;
-  }
-
-  async function page(own: Promise<Told>, of: (report: Report) => Told, kept: () => Told): Promise<string> {
-    const [mine, theirs] = [await own, await reports()];
-    // Taken now: who has ended since it was asked is among those that are kept.
-    return exposed(summed([mine, ...theirs.map(of), kept()]));
-  }
-
-  const { registry, fieldRegistry } = measured;
-  return {
-    metrics: {
+  function page(registry: Metrics['registry'], of: (report: Report) => Told): Scrapable & Pick<Pages, 'keep'> {
+    const left = remains();
+    return {
       contentType: registry.contentType,
-      metrics: () =>
-        page(
-          toldBy(registry),
-          (report) => report.metrics,
-          () => left.metrics.told,
-        ),
-    },
-    fieldMetrics: {
-      contentType: fieldRegistry.contentType,
-      metrics: () =>
-        page(
-          toldBy(fieldRegistry),
-          (report) => report.field ?? [],
-          () => left.field.told,
-        ),
-    },
-    keep({ metrics, field }) {
-      left.metrics.add(metrics);
-      if (field !== null) left.field.add(field);
+      async metrics() {
+        const [mine, theirs] = [await toldBy(registry), await workers().reports()];
+        // Taken now: who has ended since it was asked is among those that are kept.
+        return exposed(summed([mine, ...theirs.map(of), left.told]));
+      },
+      keep: (last) => left.add(of(last)),
+    };
+  }
+
+  const metrics = page(measured.registry, (report) => report.metrics);
+  const fieldMetrics = page(measured.fieldRegistry, ({ field }) => field ?? []);
+  return {
+    metrics,
+    fieldMetrics,
+    keep(last) {
+      metrics.keep(last);
+      fieldMetrics.keep(last);
     },
   };
 }

@@ -59,7 +59,7 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
 }
 
 /** On wire: of two sizes the first must have room in the second. */
-const PARTS = [
+const NESTED = [
   ['grpcStreamWindowBytes', 'grpcConnectionWindowBytes'],
   ['maxMessageBytes', 'grpcMaxBufferedBytes'],
   ['grpcMaxBufferedBytes', 'grpcMaxBufferedBytesOfAll'],
@@ -70,12 +70,10 @@ function misfits({ redisCommandTimeoutMs: timeoutMs = Number.POSITIVE_INFINITY, 
   const windows = (['redisPipelineWindowMs', 'perSecondPipelineWindowMs'] as const)
     .filter((name) => Math.ceil(values[name] ?? 0) >= timeoutMs)
     .map((name) => `${SETTINGS[name].env}: must be shorter than REDIS_COMMAND_TIMEOUT, of which it takes its part`);
-  const parts = (values.grpcTransport === 'grpc-js' ? [] : PARTS)
-    .filter(([part, whole]) => (values[part] ?? 0) > (values[whole] ?? Number.POSITIVE_INFINITY))
-    .map(
-      ([part, whole]) => `${SETTINGS[part].env}: must not be more than ${SETTINGS[whole].env}, of which it is a part`,
-    );
-  return [...windows, ...parts];
+  const sizes = (values.grpcTransport === 'grpc-js' ? [] : NESTED)
+    .filter(([one, all]) => (values[one] ?? 0) > (values[all] ?? Number.POSITIVE_INFINITY))
+    .map(([one, all]) => `${SETTINGS[one].env}: must not be more than ${SETTINGS[all].env}, of which it is a part`);
+  return [...windows, ...sizes];
 }
 
 interface Flags {

@@ -18,7 +18,7 @@ export type Charge = 'always' | 'stop_when_over' | 'only_if_admitted';
 
 /** Who waits for the answer. A hit whose caller has gone need not be sent. */
 export interface Caller {
-  /** Milliseconds since the epoch; null when the caller would wait for ever. */
+  /** Milliseconds by `performance.now()`, which nobody sets; null when the caller would wait for ever. */
   readonly deadlineMs: number | null;
   readonly cancelled: boolean;
   /** What was sent beside the request under this name in lower case, such as `traceparent`; null when nothing was. */

@@ -14,7 +14,7 @@ export interface ConnectionAgeOptions {
 }
 
 /** What a timer of Node takes: 24 days. */
-const MOST_MS = 2 ** 31 - 1;
+export const MOST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Lets no connection of the server grow older than that. A client is asked to leave when a call of it has just come:
@@ -35,7 +35,7 @@ export function limitConnectionAge(server: Http2Server, options: ConnectionAgeOp
 }
 
 function afterwards(session: ServerHttp2Session, ms: number, what: () => void): void {
-  const timer = setTimeout(what, Math.min(MOST_MS, ms));
+  const timer = setTimeout(what, Math.min(MOST_TIMER_MS, ms));
   timer.unref();
   session.once('close', () => clearTimeout(timer));
 }

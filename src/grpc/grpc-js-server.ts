@@ -9,7 +9,7 @@ import {
   type ServerOptions,
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
-import { limitConnectionAge } from './connection-age.ts';
+import { limitConnectionAge, MOST_TIMER_MS } from './connection-age.ts';
 import { Counts } from './counts.ts';
 import { sayFarewell } from './farewell.ts';
 import {
@@ -26,8 +26,8 @@ import type { GrpcServer, GrpcServerSettled } from './server.ts';
 
 /** Clients refuse long header lists, and then show nothing at all of the error. */
 const MAX_STATUS_MESSAGE = 1024;
-/** What a timer of Node takes, and for grpc-js never. */
-const NEVER_MS = 2 ** 31 - 1;
+/** What grpc-js takes for never. */
+const NEVER_MS = MOST_TIMER_MS;
 const NONE: ReadonlyMap<string, number> = new Map();
 
 /**
@@ -43,8 +43,8 @@ export function grpcJsServer(options: GrpcServerSettled): GrpcServer {
   const server = serverOf(options);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http2 = http2ServerOf(server);
-  // Which grpc-js has no option for.
-  http2.updateSettings({ maxConcurrentStreams: options.maxStreams, maxHeaderListSize: options.maxHeaderListBytes });
+  // grpc-js has no option for it.
+  http2.updateSettings({ maxHeaderListSize: options.maxHeaderListBytes });
   const ended = new Counts();
   const sockets = new Map<Socket, 'dialled' | 'admitted' | 'speaking'>();
   const socketOf = new WeakMap<ServerHttp2Session, Socket>();
@@ -201,7 +201,7 @@ class GrpcJsCall implements CallContext {
 
   get deadlineMs(): number | null {
     const deadline = Number(this.call.getDeadline());
-    return Number.isFinite(deadline) ? deadline : null;
+    return Number.isFinite(deadline) ? deadline - Date.now() + performance.now() : null;
   }
 
   get cancelled(): boolean {

@@ -3,7 +3,7 @@ export type UnaryHandler = (message: Uint8Array, call: CallContext) => Promise<U
 
 /** What a handler may ask about the call it answers. */
 export interface CallContext {
-  /** Milliseconds since the epoch; null when the caller would wait for ever. */
+  /** Milliseconds by `performance.now()`; null when the caller would wait for ever. */
   readonly deadlineMs: number | null;
   /** True from the moment the caller has gone; nobody reads the answer then. */
   readonly cancelled: boolean;

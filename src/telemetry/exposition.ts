@@ -45,7 +45,7 @@ export class Exposition extends Registry {
 }
 
 export function family(row: FamilyRow, values: readonly Sample[], name: string = row.name): Family {
-  return { name, help: row.help, type: row.type, aggregator: row.across ?? 'sum', values };
+  return { name, help: row.help, type: row.type, aggregator: row.across, values };
 }
 
 /** A counter without labels: absent until it has moved. */
@@ -72,15 +72,15 @@ export function histogram(name: string, from: Buckets, divisor: number, labels: 
   return samples;
 }
 
-/** Adds up what carries the same labels, so that no series is told twice; zeros are left out. */
-export function summed(values: Iterable<{ readonly labels: Labels; readonly value: number }>): Sample[] {
-  const byLabels = new Map<string, { labels: Labels; value: number }>();
+/** One sample for each set of labels, the sum of all that carry it: no series is told twice. Zeros are left out. */
+export function byLabels(values: Iterable<{ readonly labels: Labels; readonly value: number }>): Sample[] {
+  const sums = new Map<string, { labels: Labels; value: number }>();
   for (const { labels, value } of values) {
     if (value === 0) continue;
     const id = JSON.stringify(labels);
-    const known = byLabels.get(id);
-    if (known === undefined) byLabels.set(id, { labels, value });
+    const known = sums.get(id);
+    if (known === undefined) sums.set(id, { labels, value });
     else known.value += value;
   }
-  return [...byLabels.values()];
+  return [...sums.values()];
 }

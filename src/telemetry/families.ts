@@ -9,8 +9,8 @@ export interface FamilyRow {
   readonly help: string;
   /** `field`: a name and meaning that the Go service has too. */
   readonly origin: 'field' | 'weir';
-  /** Of a gauge; `sum` when absent. Counters and histograms are kept in any case. */
-  readonly across?: Across;
+  /** Of a gauge. Counters and histograms are kept in any case. */
+  readonly across: Across;
 }
 
 type Type = FamilyRow['type'];

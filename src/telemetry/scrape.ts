@@ -2,7 +2,7 @@ import type { StoreErrorCode } from '../core/ports.ts';
 import type { Ruleset } from '../core/ruleset.ts';
 import { type Buckets, total } from './buckets.ts';
 import type { DomainNumbers, Slot } from './domain-numbers.ts';
-import { counted, type Family, family, gauged, histogram, type Sample, summed } from './exposition.ts';
+import { byLabels, counted, type Family, family, gauged, histogram, type Sample } from './exposition.ts';
 import { FAMILIES, type FamilyRow } from './families.ts';
 import { unmappedName } from './labels.ts';
 import type {
@@ -64,7 +64,7 @@ export function scrape(
 function ruleFamilies(domains: readonly DomainNumbers[]): Family[] {
   const slots = domains.flatMap((domain) => [...domain.slots.values(), domain.rest]);
   const families = RULE_STATS.map((stat) =>
-    family(FAMILIES[stat], summed(slots.map((slot) => ({ labels: slot.labels, value: slot[stat] })))),
+    family(FAMILIES[stat], byLabels(slots.map((slot) => ({ labels: slot.labels, value: slot[stat] })))),
   );
   return [...families, ...localCacheFamilies(slots)];
 }
@@ -88,7 +88,7 @@ function domainFamilies(domains: readonly DomainNumbers[]): Family[] {
     { labels: { domain, code: 'error' }, value: error },
   ]);
   const refunds = told.map(({ label: domain, refundedHits: value }) => ({ labels: { domain }, value }));
-  return [family(FAMILIES.decisions, summed(decisions)), family(FAMILIES.refundedHits, summed(refunds))];
+  return [family(FAMILIES.decisions, byLabels(decisions)), family(FAMILIES.refundedHits, byLabels(refunds))];
 }
 
 function callFamilies(numbers: Numbers, responseTimeDivisor: number): Family[] {
@@ -100,7 +100,7 @@ function callFamilies(numbers: Numbers, responseTimeDivisor: number): Family[] {
     requests.push({ value: total(from.counts), labels });
     times.push(...histogram(responseTime.name, from, responseTimeDivisor, labels));
   }
-  const errors = summed([
+  const errors = byLabels([
     { labels: { err_type: 'redis_error' }, value: numbers.redisErrors },
     { labels: { err_type: 'service_error' }, value: numbers.serviceErrors },
   ]);

@@ -98,7 +98,7 @@ export function wireServer(options: WireServerOptions): WireServer {
   });
 
   function tick(): void {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     for (const connection of connections) connection.life.tick(nowMs);
   }
 

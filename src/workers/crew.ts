@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { within } from '../within.ts';
+import { endOf } from './end.ts';
 import type { Report, ToPrimary, ToWorker } from './messages.ts';
 import { type RulesFeed, type RulesNews, rulesFeed } from './rules-feed.ts';
 
@@ -38,7 +39,7 @@ export interface Crew {
   lastReports(): readonly Report[];
   /** The ports that all of them share. */
   addresses(): Readonly<Record<string, string>>;
-  readonly numbers: { readonly serving: number; readonly restarts: number };
+  numbers(): { readonly serving: number; readonly restarts: number };
 }
 
 /** Why workers can't be started, in sentences. */
@@ -83,8 +84,8 @@ const STEADY_MS = 10_000;
 export function crew(options: CrewOptions): Crew {
   const members = new Set<Member>();
   const waits = new Set<NodeJS.Timeout>();
-  const numbers = { serving: 0, restarts: 0 };
   let addresses: Readonly<Record<string, string>> = {};
+  let restarts = 0;
   let failedStarts = 0;
   /** How often one began to serve. */
   let starts = 0;
@@ -135,7 +136,6 @@ export function crew(options: CrewOptions): Crew {
       case 'serves':
         addresses = message.addresses;
         member.serves = true;
-        numbers.serving++;
         failedStarts = 0;
         starts++;
         if (starts === options.count) tellWhole();
@@ -155,22 +155,21 @@ export function crew(options: CrewOptions): Crew {
 
   function leave(member: Member, how: string, quickDeaths: number): void {
     members.delete(member);
-    if (member.serves) numbers.serving--;
-    else failedStarts++;
+    if (!member.serves) failedStarts++;
     if (member.last !== null) options.onLast(member.last);
     member.asked?.answered();
     if (stopping !== null) return;
     const why = member.failed ?? new NotStarted(1, [`a worker ended before it served: ${how}`]);
     // At the start a sentence is an answer: the next worker would say the same.
     if (starts < options.count && member.failed !== null) tellBroken(why);
-    if (failedStarts >= MAX_FAILED_STARTS && numbers.serving === 0) tellBroken(why);
+    if (failedStarts >= MAX_FAILED_STARTS && serving().length === 0) tellBroken(why);
     const deaths = performance.now() - member.sinceMs < STEADY_MS ? quickDeaths + 1 : 0;
     const waitMs = deaths === 0 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (deaths - 1));
     const { id, process: of } = member.worker;
     options.onEnded({ id, pid: of.pid ?? 0 }, member.failed?.message ?? how, waitMs);
     const wait = setTimeout(() => {
       waits.delete(wait);
-      numbers.restarts++;
+      restarts++;
       begin(deaths);
     }, waitMs);
     waits.add(wait);
@@ -178,9 +177,8 @@ export function crew(options: CrewOptions): Crew {
 
   /** A worker whose event loop is stuck holds connections that nobody else can serve. */
   function ping(): void {
-    for (const member of members) {
-      const { worker, serves } = member;
-      if (!serves) continue;
+    for (const member of serving()) {
+      const { worker } = member;
       if (member.pings++ < MAX_PINGS) {
         send(member, { kind: 'ping' });
       } else {
@@ -214,6 +212,7 @@ export function crew(options: CrewOptions): Crew {
     return within(REPORT_MS, member.asked.answer).catch(() => {});
   }
 
+  const serving = (): readonly Member[] => [...members].filter(({ serves }) => serves);
   const lastReports = (): readonly Report[] => [...members].flatMap(({ last }) => (last === null ? [] : [last]));
 
   return {
@@ -235,37 +234,16 @@ export function crew(options: CrewOptions): Crew {
       for (const { feed } of members) feed?.look();
     },
     async reports() {
-      await Promise.all([...members].filter(({ serves }) => serves).map(report));
+      await Promise.all(serving().map(report));
       return lastReports();
     },
     lastReports,
     addresses: () => addresses,
-    numbers,
+    numbers: () => ({ serving: serving().length, restarts }),
   };
 }
 
 /** What is sent to one that is just ending is lost, and its end is told all the same. */
 function send({ worker }: Member, message: ToWorker): void {
   if (worker.isConnected()) worker.send(message);
-}
-
-/** Resolves with how it ended, when its last words are in. */
-function endOf(worker: Worker): Promise<string> {
-  const { process: of } = worker;
-  return new Promise((resolve) => {
-    let how: string | null = null;
-    let open = true;
-    of.once('exit', (code: number | null, signal: NodeJS.Signals | null) => {
-      how = signal ?? `exit code ${code}`;
-      if (!open) resolve(how);
-    });
-    worker.once('disconnect', () => {
-      open = false;
-      if (how !== null) resolve(how);
-    });
-    worker.on('error', (error) => {
-      // Without a process there is no end to wait for.
-      if (of.pid === undefined) resolve(error.message);
-    });
-  });
 }

@@ -91,7 +91,7 @@ export function director({ drain, serve }: Acts): Director {
       const name = call.header(WORDS.call);
       if (name === null) return () => {};
       const { deadlineMs } = call;
-      const fate: Fate = { timeoutMs: deadlineMs === null ? null : deadlineMs - Date.now(), ended: null };
+      const fate: Fate = { timeoutMs: deadlineMs === null ? null : deadlineMs - performance.now(), ended: null };
       seen.fates.set(name, fate);
       return (gone) => {
         fate.ended = gone ? 'gone' : 'answered';

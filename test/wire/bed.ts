@@ -130,6 +130,9 @@ function statusOf(error: unknown): Status {
   return { code: 13, message: 'internal error' };
 }
 
+/** The clock of wire in whole milliseconds, of which sums are exact; never before what has just happened. */
+export const wholeMs = (): number => Math.ceil(performance.now());
+
 /** One connection without a socket: what it hears in one call is one read of it. */
 export interface InProcess {
   readonly connection: Connection;

@@ -1,15 +1,18 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Bounds } from '../../src/wire/http2/bounds.ts';
 import { type ConnectionError, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import type { RpcOptions } from '../../src/wire/rpc/service.ts';
-import { ECHO, IDLE, type InProcess, inProcess, WAIT } from './bed.ts';
+import { ECHO, IDLE, type InProcess, inProcess, WAIT, wholeMs } from './bed.ts';
 import {
   call,
   data,
   frame,
+  framesOf,
   GREETING,
   headers,
   message,
+  PING,
   reset,
   rpcFields,
   SETTINGS,
@@ -19,7 +22,6 @@ import {
 } from './peer.ts';
 
 const HI = Buffer.from('hi');
-const PING = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
 /** So many at once, and next to none a second. */
 const few = (burst: number) => ({ burst, perSecond: 1e-6 });
 
@@ -29,19 +31,10 @@ function endedBy({ errors }: InProcess): string | null {
   return error === undefined ? null : (error as ConnectionError).reason;
 }
 
-/** What waits is written at the end of a turn of the event loop. */
-const aTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /** The payloads of frames of a type on a stream. */
 function saidFrames(one: InProcess, type: number, id: number): Buffer[] {
-  const said = one.said();
-  const found: Buffer[] = [];
-  for (let at = 0; at < said.length; ) {
-    const length = said.readUIntBE(at, 3);
-    if (said[at + 3] === type && said.readUInt32BE(at + 5) === id) found.push(said.subarray(at + 9, at + 9 + length));
-    at += 9 + length;
-  }
-  return found;
+  const found = framesOf(one.said()).filter((it) => it.type === type && it.id === id);
+  return found.map(({ payload }) => payload);
 }
 
 describe('bounds of a connection', () => {
@@ -119,9 +112,9 @@ describe('bounds of a connection', () => {
       const one = inProcess({ bounds });
       one.hold();
       one.hear(GREETING, call(1, ECHO, Buffer.alloc(bytes)));
-      await aTurn();
-      await aTurn();
-      const now = Date.now();
+      await turn();
+      await turn();
+      const now = wholeMs();
       expect(one.connection.backedUp).to.equal(full);
       expect(one.connection.socket.isPaused()).to.equal(full);
       one.connection.life.tick(now + 199 - 1_000);
@@ -167,13 +160,13 @@ describe('bounds of a connection', () => {
     for (const { what, reason, bounds, said } of times) {
       for (const ms of [1_000, 5_000]) {
         it(`is kept for ${ms} ms by ${reason} with ${what}, and no longer`, async () => {
-          const before = Date.now();
+          const before = wholeMs();
           const one = inProcess({ bounds: bounds(ms) });
           if (said.length > 0) one.hear(...said);
-          await aTurn();
+          await turn();
           one.connection.life.tick(before + ms - 1);
           expect(endedBy(one)).to.equal(null);
-          one.connection.life.tick(Date.now() + ms);
+          one.connection.life.tick(wholeMs() + ms);
           expect(endedBy(one)).to.equal(reason);
         });
       }
@@ -183,9 +176,9 @@ describe('bounds of a connection', () => {
       for (const answers of [true, false]) {
         const one = inProcess({ bounds: { keepaliveTimeMs: 1_000, keepaliveTimeoutMs: 500 } });
         one.hear(GREETING);
-        const now = Date.now();
+        const now = wholeMs();
         one.connection.life.tick(now + 1_000);
-        await aTurn();
+        await turn();
         expect(saidFrames(one, FRAME.ping, 0)).to.have.length(1);
         if (answers) one.hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
         one.connection.life.tick(now + 1_499);
@@ -198,18 +191,18 @@ describe('bounds of a connection', () => {
     it('is kept for a year without a call, while it answers its pings', async () => {
       const one = inProcess();
       one.hear(GREETING);
-      const now = Date.now();
+      const now = wholeMs();
       for (let day = 1; day <= 365; day++) {
         one.connection.life.tick(now + day * 86_400_000);
         one.hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
       }
-      await aTurn();
+      await turn();
       expect([endedBy(one), one.connection.ended]).to.deep.equal([null, false]);
       expect(saidFrames(one, FRAME.goaway, 0)).to.have.length(0);
     });
 
     it('is told to go between 900 and 1,100 s old, each at a time of its own, and only when a call comes', async () => {
-      const began = Date.now();
+      const began = wholeMs();
       const ones = Array.from({ length: 200 }, () =>
         inProcess({ bounds: { maxAgeMs: 1_000_000, keepaliveTimeMs: 0 } }),
       );
@@ -221,12 +214,12 @@ describe('bounds of a connection', () => {
       for (const one of ones) one.hear(GREETING);
       expect(tick(began + 899_000)).to.equal(0);
       expect(tick(began + 1_000_000)).to.be.within(20, 180);
-      expect(tick(Date.now() + 1_100_001)).to.equal(200);
+      expect(tick(wholeMs() + 1_100_001)).to.equal(200);
       expect(ones.filter(told)).to.have.length(0);
       for (const one of ones) one.hear(call(1, ECHO, HI));
       expect(ones.filter(told)).to.have.length(200);
-      await aTurn();
-      await aTurn();
+      await turn();
+      await turn();
       for (const one of ones) expect(saidFrames(one, FRAME.data, 1)).to.deep.equal([message(HI)]);
     });
 
@@ -237,7 +230,7 @@ describe('bounds of a connection', () => {
       ] as const) {
         const one = inProcess({ bounds: { maxAgeMs: 1_000, maxAgeGraceMs } });
         one.hear(GREETING, call(1, IDLE, HI));
-        const old = Date.now() + 1_101;
+        const old = wholeMs() + 1_101;
         one.connection.life.tick(old);
         one.connection.life.tick(old + 499);
         expect([one.connection.life.drainingSinceMs > 0, endedBy(one)]).to.deep.equal([true, null]);
@@ -272,17 +265,17 @@ describe('bounds of a connection', () => {
     it('refuses while more than 1,000 bytes wait for a window', async () => {
       const one = inProcess({ bounds: { maxBlockedBytes: 1_000 } });
       one.hear(PREFACE, settings([4, 0]), SETTINGS_ACK, call(1, ECHO, Buffer.alloc(900)));
-      await aTurn();
+      await turn();
       one.hear(call(3, ECHO, Buffer.alloc(900)));
-      await aTurn();
+      await turn();
       expect(one.refused).to.deep.equal([]);
       one.hear(call(5, ECHO, HI));
       expect(one.refused).to.deep.equal(['max_blocked_bytes']);
     });
 
-    for (const [what, calls] of [
-      ['of a connection', { maxBufferedBytes: 5_000 }],
-      ['of all', { maxBufferedBytesOfAll: 5_000 }],
+    for (const [what, bound, calls] of [
+      ['of a connection', 'max_buffered_bytes', { maxBufferedBytes: 5_000 }],
+      ['of all', 'max_buffered_bytes_of_all', { maxBufferedBytesOfAll: 5_000 }],
     ] as const) {
       it(`refuses beyond 5,000 bytes of unfinished messages ${what}`, () => {
         const one = inProcess({ calls });
@@ -293,17 +286,17 @@ describe('bounds of a connection', () => {
         one.hear(GREETING, ...half(1));
         expect(one.refused).to.deep.equal([]);
         one.hear(...half(3));
-        expect(one.refused).to.deep.equal(['max_buffered_bytes']);
+        expect(one.refused).to.deep.equal([bound]);
       });
     }
 
     it('refuses a message that has not arrived within 1,000 ms', () => {
       const one = inProcess({ calls: { requestTimeoutMs: 1_000 } });
-      const before = Date.now();
+      const before = wholeMs();
       one.hear(GREETING, headers(1, rpcFields(ECHO)));
       one.connection.life.tick(before + 999);
       expect(one.refused).to.deep.equal([]);
-      one.connection.life.tick(Date.now() + 1_000);
+      one.connection.life.tick(wholeMs() + 1_000);
       expect(one.refused).to.deep.equal(['request_timeout']);
     });
   });
@@ -311,13 +304,13 @@ describe('bounds of a connection', () => {
   it('gives the window of 16 MiB back in batches of 8 MiB, so that 40 MB in frames of 16 kB never find it dry', async () => {
     const one = inProcess();
     one.hear(GREETING, headers(1, rpcFields('/test.T/None')));
-    await aTurn();
+    await turn();
     const piece = data(1, Buffer.alloc(16_384));
     for (let sent = 16_384; sent < 40_000_000; sent += 16_384) {
       one.hear(piece);
-      if (sent % (16_384 * 64) === 0) await aTurn();
+      if (sent % (16_384 * 64) === 0) await turn();
     }
-    await aTurn();
+    await turn();
     const given = saidFrames(one, FRAME.windowUpdate, 0).map((payload) => payload.readUInt32BE());
     const batch = 8 * 1024 * 1024;
     expect(given).to.deep.equal([16 * 1024 * 1024 - 65_535, batch, batch, batch, batch]);

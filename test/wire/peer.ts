@@ -40,6 +40,7 @@ const EMPTY = Buffer.alloc(0);
 export const SETTINGS = frame(FRAME.settings, 0, 0);
 export const SETTINGS_ACK = frame(FRAME.settings, FLAG.ack, 0);
 export const GREETING = Buffer.concat([PREFACE, SETTINGS, SETTINGS_ACK]);
+export const PING = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
 
 export function frame(type: number, flags: number, id: number, payload: Uint8Array = EMPTY): Buffer {
   const head = Buffer.alloc(9);
@@ -87,6 +88,21 @@ export function rpcFields(path: string, ...more: readonly string[]): string[] {
 /** A whole call. */
 export function call(id: number, path: string, bytes: Uint8Array, ...more: readonly string[]): Buffer {
   return Buffer.concat([headers(id, rpcFields(path, ...more)), data(id, message(bytes), true)]);
+}
+
+/** The frames that these bytes are. Throws when they end in the middle of one. */
+export function framesOf(bytes: Buffer): Heard[] {
+  const frames: Heard[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 9 + bytes.readUIntBE(at, 3);
+    if (end > bytes.length) throw new Error('a frame is cut short');
+    frames.push({
+      ...{ type: bytes[at + 3]!, flags: bytes[at + 4]!, id: uint31(bytes, at + 5) },
+      payload: bytes.subarray(at + 9, end),
+    });
+    at = end;
+  }
+  return frames;
 }
 
 /** Connects and says nothing yet. `keeps`: which frames it remembers, all when not given. */

@@ -36,9 +36,9 @@ describe('the crew of 2 workers', function () {
   it('serves until it is stopped, and then has ended', async () => {
     const { start, stop, numbers } = crewOf('serve');
     await start();
-    expect(numbers).to.deep.equal({ serving: 2, restarts: 0 });
+    expect(numbers()).to.deep.equal({ serving: 2, restarts: 0 });
     await stop();
-    expect(numbers.serving).to.equal(0);
+    expect(numbers().serving).to.equal(0);
     expect(ends).to.deep.equal([]);
   });
 
@@ -49,13 +49,13 @@ describe('the crew of 2 workers', function () {
     const waits = [...new Set(ends.map(({ waitMs }) => waitMs))];
     expect(waits.slice(0, 3)).to.deep.equal([100, 200, 400]);
     expect(ends[0]).to.include({ how: 'exit code 7' });
-    expect(numbers.restarts).to.be.at.least(4);
+    expect(numbers().restarts).to.be.at.least(4);
   });
 
   it('kills and starts again those that answer nothing any more', async () => {
     const { start, numbers } = crewOf('hang');
     await start();
-    await eventually('both to be killed', () => hung.length >= 2 && numbers.restarts >= 2);
+    await eventually('both to be killed', () => hung.length >= 2 && numbers().restarts >= 2);
     await allEnd(hung.slice(0, 2));
     expect(ends.slice(0, 2).map(({ how }) => how)).to.deep.equal(['SIGKILL', 'SIGKILL']);
   });
@@ -64,6 +64,6 @@ describe('the crew of 2 workers', function () {
     const { start, stop } = crewOf('stay');
     await start();
     await stop();
-    expect(running!.numbers.serving).to.equal(0);
+    expect(running!.numbers().serving).to.equal(0);
   });
 });

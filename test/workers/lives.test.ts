@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -80,6 +81,26 @@ describe(`the life of ${WORKERS} workers`, function () {
     await allEnd([stopped]);
     await on.whole();
     expect(await metric(on.weir.httpPort, ASKED)).to.equal(CONNECTIONS + CALLS);
+  });
+
+  it('closes the connections that one was handed and had not taken when it was killed, and starts it again', async () => {
+    const [stopped] = on.pids() as [number];
+    process.kill(stopped, 'SIGSTOP');
+    const ports = [on.weir.grpcPort, on.weir.httpPort];
+    const callers = ports.flatMap((port) => Array.from({ length: CONNECTIONS }, () => caller(port)));
+    await eventually('all but one on each port to be answered', () => {
+      return ports.every(
+        (port) => callers.filter((it) => it.port === port && it.answered()).length === CONNECTIONS - 1,
+      );
+    });
+    const silent = callers.filter((it) => !it.answered());
+    process.kill(stopped, 'SIGKILL');
+    for (const { closed } of silent) await closed;
+    await allEnd([stopped]);
+    await eventually('another one', async () => (await metric(on.weir.adminPort, 'weir_worker_restarts_total')) === 1);
+    await on.whole();
+    for (const { end } of callers) end();
+    expect(await on.weir.stop()).to.deep.equal({ code: 0, signal: null });
   });
 
   for (const [what, pids] of [
@@ -207,6 +228,18 @@ describe('workers that cannot start', function () {
     return `127.0.0.1:${await freePort()}`;
   }
 });
+
+/** Says the same to both ports: to HTTP/1.1 it is a bad request. */
+function caller(port: number) {
+  const socket = connect(port, '127.0.0.1', () => socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'));
+  let bytes = 0;
+  socket.on('data', (chunk) => {
+    bytes += chunk.length;
+  });
+  socket.on('error', () => {});
+  const closed = new Promise<void>((resolve) => void socket.once('close', () => resolve()));
+  return { port, closed, answered: () => bytes > 0, end: () => void socket.destroy() };
+}
 
 /** Looks at /metrics without end. */
 function scraper(port: number) {

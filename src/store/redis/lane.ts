@@ -142,7 +142,7 @@ export class Lane implements Store, Batching {
     if (open === null) return;
     this.#open = null;
     const batches = [...open.values()];
-    for (const batch of batches) batch.dropGone(Date.now());
+    for (const batch of batches) batch.dropGone(performance.now());
     const left = batches.filter(({ hits }) => hits > 0);
     if (left.length > 0) this.#send(left);
     else this.#tellIdle();

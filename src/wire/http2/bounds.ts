@@ -20,6 +20,7 @@ export type Refusal =
   | 'max_header_list_bytes'
   | 'max_blocked_bytes'
   | 'max_buffered_bytes'
+  | 'max_buffered_bytes_of_all'
   | 'request_timeout';
 
 /** What one connection may ask of us. Times in milliseconds; 0 turns a time off. */

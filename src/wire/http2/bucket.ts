@@ -29,8 +29,7 @@ export class Bucket {
   }
 
   private fill(nowMs: number): void {
-    // A clock may be set back.
-    this.give((Math.max(0, nowMs - this.filledMs) / 1_000) * this.rate.perSecond);
+    this.give(((nowMs - this.filledMs) / 1_000) * this.rate.perSecond);
     this.filledMs = nowMs;
   }
 }

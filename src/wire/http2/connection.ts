@@ -46,7 +46,7 @@ export class Connection {
   readonly streams = new Streams();
   /** Which read of the socket this is, and when it began. */
   reads = 0;
-  readMs = Date.now();
+  readMs = performance.now();
   /** Handlers that go on though their stream has gone. */
   orphans = 0;
   /** True: whatever comes is thrown away. */
@@ -83,8 +83,9 @@ export class Connection {
     return peerOf(this.socket);
   }
 
+  /** Of a clock that nobody sets: only durations matter. */
   nowMs(): number {
-    return Date.now();
+    return performance.now();
   }
 
   /** Handlers and streams, for which the peer may have only so many. */
@@ -165,7 +166,6 @@ export class Connection {
 
   /** Our side of it has ended. A peer that still sends is told that nobody listens (section 8.1). */
   streamEnded(stream: Stream): void {
-    stream.localEnded = true;
     if (!stream.remoteEnded) this.rst(stream.id, CODE.noError);
     this.close(stream);
   }

@@ -20,11 +20,6 @@ export class FrameReader {
     this.maxFrameBytes = maxFrameBytes;
   }
 
-  /** True in the middle of a frame. */
-  get partial(): boolean {
-    return this.carried > 0;
-  }
-
   /** Throws what the sink throws, and ConnectionError for a frame that is too large. */
   read(chunk: Buffer, from: number, sink: FrameSink): void {
     let at = from;

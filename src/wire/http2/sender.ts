@@ -4,9 +4,9 @@ import { FLAG, FRAME, MAX_FRAME_BYTES } from './frame.ts';
 import { Output } from './output.ts';
 import type { Stream } from './stream.ts';
 
-const NOTHING = new Uint8Array(0);
-/** What is too small to be worth a write of its own, and too large to wait for more. */
-const FLUSH_AT = 65_536;
+/** So much is written at once; less waits for the end of the turn, when more may have come to it. */
+const FLUSH_AT_BYTES = 65_536;
+/** Fewer bytes of an answer do not count as progress: a window may open by a byte now and then. */
 const PROGRESS_BYTES = 512;
 
 /** Everything that leaves a connection: never a byte beyond a window of the peer (RFC 9113, section 5.2). */
@@ -120,7 +120,6 @@ export class Sender {
       this.window -= most;
       stream.sendWindow -= most;
       this.blockedBytes -= most;
-      // A byte now and then is no progress.
       if (most >= PROGRESS_BYTES || stream.queuedBytes === 0) {
         stream.movedMs = this.connection.nowMs();
         this.connection.guards.answer();
@@ -143,7 +142,7 @@ export class Sender {
   }
 
   private sent(): void {
-    if (this.out.length >= FLUSH_AT) this.connection.flush();
+    if (this.out.length >= FLUSH_AT_BYTES) this.connection.flush();
     else this.connection.flushSoon();
   }
 
@@ -168,7 +167,6 @@ export class Sender {
     stream.ending = null;
     if (ending === 'end') {
       this.out.header(0, FRAME.data, FLAG.endStream, stream.id);
-      this.out.raw(NOTHING, 0, 0);
       this.connection.flushSoon();
     } else {
       this.block(stream, ending, true);

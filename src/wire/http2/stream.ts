@@ -24,9 +24,9 @@ export class Stream {
   /** In which read of the connection it was opened. */
   readonly openedInRead: number;
   events!: StreamEvents;
-  /** No HEADERS, DATA or trailers may come any more; or go out. */
+  /** No HEADERS, DATA or trailers may come any more. */
   remoteEnded = false;
-  localEnded = false;
+  /** It is over: nothing comes or goes any more. */
   closed = false;
   sendWindow: number;
   receiveWindow: number;
@@ -53,20 +53,20 @@ export class Stream {
 
   /** The response's header block; `end` when nothing follows. */
   headers(block: Buffer, end: boolean): void {
-    if (this.closed || this.localEnded) return;
+    if (this.closed) return;
     this.connection.sender.block(this, block, end);
     if (end) this.connection.streamEnded(this);
   }
 
   /** Two pieces that belong together; copied before it returns unless a window makes them wait. False when it does. */
   data(prefix: Uint8Array, body: Uint8Array): boolean {
-    if (this.closed || this.localEnded) return true;
+    if (this.closed) return true;
     return this.connection.sender.data(this, prefix, body);
   }
 
   /** The end, behind what still waits; with a block of trailers when there is one. */
   end(trailers: Buffer | null): void {
-    if (this.closed || this.localEnded || this.ending !== null) return;
+    if (this.closed || this.ending !== null) return;
     this.connection.sender.end(this, trailers);
   }
 

@@ -20,6 +20,8 @@ export abstract class Call implements StreamEvents, CallContext, Room {
   protected readonly service: RpcService;
   protected readonly startedMs: number;
   protected ended = false;
+  /** Its messages may be compressed. */
+  protected readonly gzip: boolean;
   private readonly timeoutMs: number | null;
   private readonly fields: readonly string[];
   private headersSent = false;
@@ -32,6 +34,7 @@ export abstract class Call implements StreamEvents, CallContext, Room {
     this.service = service;
     this.stream = stream;
     this.startedMs = stream.connection.readMs;
+    this.gzip = plan.gzip;
     this.timeoutMs = plan.timeoutMs;
     this.fields = fields;
   }

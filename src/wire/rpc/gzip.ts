@@ -9,12 +9,8 @@ const MOST_AT_ONCE = 8;
 let atWork = 0;
 const waiting = new Queue<() => void>();
 
-/** Rejects with CallError: what is no gzip, what would be longer than a message may be, and what nobody `wants` then. */
-export async function gunzipped(
-  bytes: Uint8Array,
-  maxBytes: number,
-  wanted: () => boolean = () => true,
-): Promise<Uint8Array> {
+/** Rejects with CallError: what is no gzip, is longer than a message may be, or is not `wanted` when its turn has come. */
+export async function gunzipped(bytes: Uint8Array, maxBytes: number, wanted: () => boolean): Promise<Uint8Array> {
   if (atWork < MOST_AT_ONCE) atWork++;
   else await new Promise<void>((turn) => waiting.push(turn));
   try {

@@ -2,7 +2,7 @@ import type { Metadata } from './metadata.ts';
 
 /** What a handler may ask of the call that it serves, and say beside its messages. */
 export interface CallContext {
-  /** Milliseconds since the epoch; null when the caller would wait for ever. */
+  /** Milliseconds by `performance.now()`; null when the caller would wait for ever. */
   readonly deadlineMs: number | null;
   /** True from the moment the caller has gone; nobody reads the answer then. */
   readonly cancelled: boolean;

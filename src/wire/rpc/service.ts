@@ -98,8 +98,12 @@ export class RpcService {
 
   takeRoom(connection: Connection, bytes: number): boolean {
     const { maxBufferedBytes, maxBufferedBytesOfAll } = this.options;
-    if (connection.bufferedBytes + bytes > maxBufferedBytes || this.bufferedBytes + bytes > maxBufferedBytesOfAll) {
+    if (connection.bufferedBytes + bytes > maxBufferedBytes) {
       connection.application.refused('max_buffered_bytes');
+      return false;
+    }
+    if (this.bufferedBytes + bytes > maxBufferedBytesOfAll) {
+      connection.application.refused('max_buffered_bytes_of_all');
       return false;
     }
     connection.bufferedBytes += bytes;

@@ -21,7 +21,6 @@ export class StreamingCall extends Call implements StreamContext {
     }),
   };
   private readonly handler: StreamHandler;
-  private readonly gzip: boolean;
   private readonly reader: MessageReader;
   private readonly queue = new Queue<Message>();
   /** Bytes of the wire that are given back to the caller once the queue is empty. */
@@ -45,7 +44,6 @@ export class StreamingCall extends Call implements StreamContext {
   ) {
     super(service, stream, plan, fields);
     this.handler = handler;
-    this.gzip = plan.gzip;
     this.reader = new MessageReader(service.maxMessageBytes, this);
     stream.connection.defer(this);
   }

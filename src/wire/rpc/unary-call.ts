@@ -12,7 +12,6 @@ const PREFIX_BYTES = 5;
 /** One message in, one out. The handler begins when the request is whole and the read in which it came is done. */
 export class UnaryCall extends Call {
   private readonly handler: UnaryHandler;
-  private readonly gzip: boolean;
   private message: Uint8Array | null = null;
   private compressed = false;
   /** Of the room, for the message. */
@@ -29,7 +28,6 @@ export class UnaryCall extends Call {
   ) {
     super(service, stream, plan, fields);
     this.handler = handler;
-    this.gzip = plan.gzip;
   }
 
   data(bytes: Buffer, start: number, end: number): void {
