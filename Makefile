@@ -48,7 +48,7 @@ bench-workers: build
 soak: build
 	@exec node --import=tsx test/run/main.ts soak
 
-## tables  write the generated tables of docs/ anew
+## tables  write the tables and pictures of docs/ anew
 tables: deps
 	@exec node --import=tsx test/house/tables.ts --write
 

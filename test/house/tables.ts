@@ -7,7 +7,8 @@ import { schemaMarkdown } from '../../src/rules/schema.ts';
 import { settingsTable } from '../../src/settings-text.ts';
 import { METRIC_HEADING, metricRows } from '../../src/telemetry/families.ts';
 import { differencesTable } from '../oracle/differences.ts';
-import { files, ROOT } from './tree.ts';
+import { drawAll } from '../plots/draw.ts';
+import { files, ROOT, read } from './tree.ts';
 
 /** The pages that may hold tables. */
 export const PAGES: readonly string[] = ['README.md', ...files(/^docs\/.*\.md$/)];
@@ -20,7 +21,20 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   'rule-keys': () => schemaMarkdown().join('\n'),
   'own-words': () => ownWordsMarkdown().join('\n'),
   differences: differencesTable,
+  'cost-over-grpc': () => measured('test/bench/RESULTS.md', 'Over gRPC'),
+  'cost-by-kind': () => measured('test/bench/RESULTS.md', 'By kind of limit'),
+  'cost-in-process': () => measured('test/bench/RESULTS.md', 'In process'),
 };
+
+/** Who made the results, and the first table below a heading of theirs. */
+function measured(path: string, heading: string): string {
+  const results = read(path);
+  const [made = ''] = /^Made by .*$/m.exec(results) ?? [];
+  const [, below = ''] = results.split(`\n## ${heading}\n`);
+  const [table] = /^\|.*(?:\n\|.*)*/m.exec(below) ?? [];
+  if (table === undefined) throw new Error(`${path} has no table below ${heading}`);
+  return `${made}\n\n${table}`;
+}
 
 const SECTION = /^<!-- table:([\w-]+) -->\n[\s\S]*?^<!-- \/table -->$/gm;
 
@@ -45,4 +59,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const names = sectionsOf(after).join(', ');
     if (names) console.log(`${page}: ${names} ${after === before ? 'up to date' : 'written'}`);
   }
+  await drawAll();
 }

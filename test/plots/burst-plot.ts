@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { ALGORITHMS, admitted, arrivals, LIMIT, mostWithin, TRACE_SECONDS, WINDOW_SECONDS } from './burst.ts';
 
 export const BURST_SVG = new URL('../../docs/burst.svg', import.meta.url);
@@ -62,5 +60,3 @@ function seconds(bottom: number): string {
 function x(second: number): string {
   return (LEFT + second * SECOND).toFixed(1);
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(BURST_SVG, await burstPlot());

@@ -1,7 +1,5 @@
 import type { Algorithm } from '../../src/core/limit.ts';
-import { limiter } from '../../src/limiter.ts';
-import { memoryStore } from '../../src/store/memory.ts';
-import { rulesetOf } from '../rules/rules.ts';
+import { replay } from './replay.ts';
 
 /** 100 a minute, asked by a caller who knows where the minute ends. */
 export const LIMIT = 100;
@@ -10,14 +8,11 @@ export const TRACE_SECONDS = 240;
 
 export const ALGORITHMS: readonly Algorithm[] = ['fixed_window', 'sliding_window', 'token_bucket', 'leaky_bucket'];
 
-/** 2026-11-21 08:00:00 UTC: the start of a minute. */
-const START_US = 1_795_248_000_000_000;
-
-const RULES = rulesetOf(`
+const RULES = `
 domain: trace
 descriptors:
 ${ALGORITHMS.map((algorithm) => `  - { key: ${algorithm}, rate_limit: { unit: minute, requests_per_unit: ${LIMIT}, algorithm: ${algorithm} } }`).join('\n')}
-`);
+`;
 
 /**
  * When hits arrive, in milliseconds: one each 50 ms for 5 s before the end of the first minute and as many after it, and
@@ -32,34 +27,9 @@ export function arrivals(): readonly number[] {
 
 /** Which arrivals an algorithm admits, in milliseconds, by the limiter of the service. */
 export async function admitted(algorithm: Algorithm): Promise<readonly number[]> {
-  let nowUs = START_US;
-  const { decide } = limiter(
-    {
-      ruleset: () => RULES,
-      store: memoryStore({ maxKeys: 1_000 }),
-      clock: { nowUs: () => nowUs },
-      observer: { decided() {}, storeFailed() {}, requestRefused() {}, rulesLoaded() {} },
-    },
-    {
-      keyPrefix: '',
-      keyFormat: 'go',
-      hashValue: (value) => value,
-      quotaMode: false,
-      shadowMode: false,
-      charge: 'always',
-    },
-  );
+  const ask = replay(RULES);
   const passed: number[] = [];
-  const entries = [{ key: algorithm, value: 'caller' }];
-  for (const ms of arrivals()) {
-    nowUs = START_US + ms * 1_000;
-    const { outcome } = await decide({
-      domain: 'trace',
-      descriptors: [{ entries, limit: null, hits: null, refund: false }],
-      hits: 0,
-    });
-    if (outcome === 'ok') passed.push(ms);
-  }
+  for (const ms of arrivals()) if ((await ask(algorithm, ms)).outcome === 'ok') passed.push(ms);
   return passed;
 }
 

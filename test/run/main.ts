@@ -49,6 +49,7 @@ const missing = [
     'container',
     'dropin',
     'foreign',
+    'docs',
     'oracle on Redis',
     'classics',
     'e2e',

@@ -162,6 +162,7 @@ export const TEST: readonly Suite[] = [
   },
   // Building helm takes minutes the first time.
   { name: 'deploy', commands: mocha('test/deploy/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 1_200 },
+  { name: 'docs', commands: mocha('test/docs/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   { name: 'release', commands: mocha('test/release/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   {
     name: 'on Node 24',
