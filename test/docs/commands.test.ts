@@ -17,8 +17,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'make sbom': 'test/release/package.test.ts asks for it',
   'weir serve --rules rules/ --grpc-server-use-tls': TLS,
   'weir client --tls-ca': TLS,
-  'make bench': 'it takes half an hour',
-  'make soak': 'it takes an hour',
+  'make bench': 'it measures, and writes down what it measured',
+  'make soak': 'it is the long form of other suites',
 };
 
 const shown = PAGES.map((page) => ({ page, steps: stepsOf(page) })).filter(({ steps }) => steps.length > 0);

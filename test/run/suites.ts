@@ -72,6 +72,7 @@ const APART = [
   'clients',
   'deploy',
   'classics',
+  'docs',
   'release',
   'soak',
 ];
