@@ -1,6 +1,7 @@
 import { Missing } from '../foreign/toolchain.ts';
 import {
   BUBBLEWRAP,
+  CURL,
   envoyInstalled,
   H2LOAD,
   installed,
@@ -63,6 +64,7 @@ const missing = [
   needsAny('WITHOUT_PROMETHEUS', ['receivers', 'observing']) ? installed(PROMETHEUS) : '',
   needsAny('WITHOUT_CONTAINER', ['container', 'dropin']) ? installed(BUBBLEWRAP) : '',
   needsAny('WITHOUT_REDIS', ['classics']) ? installed(MARIADB) : '',
+  needsAny('', ['docs']) ? installed(CURL) : '',
   needsAny('', ['bench', 'soak']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 if (needsAny('WITHOUT_REDIS', ['unit', 'soak'])) installRedises();
