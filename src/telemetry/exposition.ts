@@ -48,9 +48,12 @@ export function family(row: FamilyRow, values: readonly Sample[], name: string =
   return { name, help: row.help, type: row.type, aggregator: row.across, values };
 }
 
-/** A counter without labels: absent until it has moved. */
+/**
+ * A counter without labels, 0 from the start: a rate sees no increase where a series begins. Those of the Go service are
+ * absent until they have moved, as there.
+ */
 export function counted(row: FamilyRow, value: number): Family {
-  return family(row, value === 0 ? [] : [{ value, labels: {} }]);
+  return family(row, value === 0 && row.origin === 'field' ? [] : [{ value, labels: {} }]);
 }
 
 export function gauged(row: FamilyRow, value: number, labels: Labels = {}): Family {
@@ -72,11 +75,14 @@ export function histogram(name: string, from: Buckets, divisor: number, labels: 
   return samples;
 }
 
-/** One sample for each set of labels, the sum of all that carry it: no series is told twice. Zeros are left out. */
-export function byLabels(values: Iterable<{ readonly labels: Labels; readonly value: number }>): Sample[] {
+/** Adds up what carries the same labels, so that no series is told twice; zeros are left out, or told. */
+export function byLabels(
+  values: Iterable<{ readonly labels: Labels; readonly value: number }>,
+  zeros: 'left out' | 'told' = 'left out',
+): Sample[] {
   const sums = new Map<string, { labels: Labels; value: number }>();
   for (const { labels, value } of values) {
-    if (value === 0) continue;
+    if (value === 0 && zeros === 'left out') continue;
     const id = JSON.stringify(labels);
     const known = sums.get(id);
     if (known === undefined) sums.set(id, { labels, value });

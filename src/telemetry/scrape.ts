@@ -82,13 +82,15 @@ function localCacheFamilies(slots: readonly Slot[]): Family[] {
 
 function domainFamilies(domains: readonly DomainNumbers[]): Family[] {
   const told = domains.map((domain) => ({ ...domain, label: domain.name.toWellFormed() }));
-  const decisions = told.flatMap(({ label: domain, ok, overLimit, error }) => [
+  // All three answers from the first on, so that a rate sees the first refusal too.
+  const asked = told.filter(({ ok, overLimit, error }) => ok + overLimit + error > 0);
+  const decisions = asked.flatMap(({ label: domain, ok, overLimit, error }) => [
     { labels: { domain, code: 'ok' }, value: ok },
     { labels: { domain, code: 'over_limit' }, value: overLimit },
     { labels: { domain, code: 'error' }, value: error },
   ]);
   const refunds = told.map(({ label: domain, refundedHits: value }) => ({ labels: { domain }, value }));
-  return [family(FAMILIES.decisions, byLabels(decisions)), family(FAMILIES.refundedHits, byLabels(refunds))];
+  return [family(FAMILIES.decisions, byLabels(decisions, 'told')), family(FAMILIES.refundedHits, byLabels(refunds))];
 }
 
 function callFamilies(numbers: Numbers, responseTimeDivisor: number): Family[] {

@@ -33,6 +33,12 @@ async function lines(of: Metrics, pattern: RegExp, registry = of.registry): Prom
   return (await registry.metrics()).split('\n').filter((line) => pattern.test(line));
 }
 
+/** What is told of a domain's decisions, zeros too. */
+function decisions(domain: string, ok: number, overLimit: number, error: number): string[] {
+  const told = (code: string, value: number) => `ratelimit_decisions_total{domain="${domain}",code="${code}"} ${value}`;
+  return [told('ok', ok), told('over_limit', overLimit), told('error', error)];
+}
+
 /** The series of rules, without their common beginning. */
 async function ruleSeries(of: Metrics): Promise<string[]> {
   const found = await lines(of, /^ratelimit_service_rate_limit_/);
@@ -105,7 +111,7 @@ describe('metrics of rules', () => {
     expect(await ruleSeries(m)).to.deep.equal(['total_hits{domain="shop",key1="k"} 3']);
     expect(await lines(m, /^ratelimit_(service_should|decisions|refunded)/)).to.have.members([
       'ratelimit_service_should_rate_limit_error{err_type="redis_error"} 1',
-      'ratelimit_decisions_total{domain="shop",code="error"} 1',
+      ...decisions('shop', 0, 0, 1),
       'ratelimit_refunded_hits_total{domain="shop"} 2',
     ]);
   });
@@ -222,8 +228,7 @@ describe('bounds of metrics', () => {
     for (let i = 0; i < 1000; i++) m.decided(decision(`nobody-${i}`, SHOP, [UNKNOWN_DOMAIN, UNKNOWN_DOMAIN]), 9);
     m.requestRefused(request('nobody'), new RequestError('too many'));
     expect(await lines(m, /^ratelimit_(decisions|domain)/)).to.have.members([
-      'ratelimit_decisions_total{domain="_unknown",code="ok"} 1000',
-      'ratelimit_decisions_total{domain="_unknown",code="error"} 1',
+      ...decisions('_unknown', 1000, 0, 1),
       'ratelimit_domain_not_found_total 2000',
     ]);
   });
@@ -244,14 +249,12 @@ describe('bounds of metrics', () => {
     m.decided(decision('shop', empty, [UNKNOWN_DOMAIN]), 9);
     expect(await ruleSeries(m)).to.include('total_hits{domain="shop",key1="k"} 1');
     expect(await lines(m, /^ratelimit_decisions/)).to.have.members([
-      'ratelimit_decisions_total{domain="shop",code="ok"} 1',
-      'ratelimit_decisions_total{domain="_unknown",code="ok"} 1',
+      ...decisions('shop', 1, 0, 0),
+      ...decisions('_unknown', 1, 0, 0),
     ]);
     m.rulesLoaded(loaded(SHOP));
     decide(m, charged(K, counted(2)));
-    expect(await lines(m, /^ratelimit_decisions.*shop/)).to.deep.equal([
-      'ratelimit_decisions_total{domain="shop",code="ok"} 2',
-    ]);
+    expect(await lines(m, /^ratelimit_decisions.*shop/)).to.deep.equal(decisions('shop', 2, 0, 0));
   });
 
   it('keeps 100 domains that left the rules and forgets those that left before them', async () => {
@@ -262,7 +265,7 @@ describe('bounds of metrics', () => {
       m.rulesLoaded(loaded(set));
       m.decided(decision(name, set, [charged(set.rules[0]!, counted(1))]), 9);
     }
-    const told = await lines(m, /^ratelimit_decisions/);
+    const told = await lines(m, /^ratelimit_decisions.*code="ok"/);
     expect(told).to.have.length(101);
     expect(told.join()).to.include('gone-149').and.not.include('gone-0"');
   });
@@ -310,9 +313,7 @@ describe('bounds of metrics', () => {
     m.rulesLoaded(loaded(set));
     m.decided(decision('_unknown', set, []), 9);
     m.decided(decision('nobody', set, [UNKNOWN_DOMAIN]), 9);
-    expect(await lines(m, /^ratelimit_decisions/)).to.deep.equal([
-      'ratelimit_decisions_total{domain="_unknown",code="ok"} 2',
-    ]);
+    expect(await lines(m, /^ratelimit_decisions/)).to.deep.equal(decisions('_unknown', 2, 0, 0));
   });
 
   it('escapes quotes, backslashes and line ends of a key', async () => {
@@ -329,8 +330,7 @@ describe('metrics of calls', () => {
     m.decided(decision('shop', SHOP, [], { outcome: 'over_limit' }), 60);
     m.decided(decision('shop', SHOP, [], { shadowed: true }), 60);
     expect(await lines(m, /^ratelimit_(decisions|service_global)/)).to.have.members([
-      'ratelimit_decisions_total{domain="shop",code="ok"} 2',
-      'ratelimit_decisions_total{domain="shop",code="over_limit"} 1',
+      ...decisions('shop', 2, 1, 0),
       'ratelimit_service_global_shadow_mode 1',
     ]);
   });
@@ -341,8 +341,8 @@ describe('metrics of calls', () => {
     m.requestRefused(request('shop'), new NoRulesError());
     expect(await lines(m, /^ratelimit_(service_should|decisions)/)).to.have.members([
       'ratelimit_service_should_rate_limit_error{err_type="service_error"} 2',
-      'ratelimit_decisions_total{domain="_unknown",code="error"} 1',
-      'ratelimit_decisions_total{domain="shop",code="error"} 1',
+      ...decisions('_unknown', 0, 0, 1),
+      ...decisions('shop', 0, 0, 1),
     ]);
   });
 
@@ -400,6 +400,12 @@ describe('metrics of the state', () => {
     ]);
   });
 
+  it('tells counters of its own from the start, at 0, and those of the Go service when they have moved', async () => {
+    const told = await meter().registry.metrics();
+    expect(told).to.include('ratelimit_bugs_total 0\n').and.include('ratelimit_callers_gone_total 0\n');
+    expect(told).to.not.match(/service_global_shadow_mode|config_load_error/);
+  });
+
   it('tells hits that a failure policy answers from the start, at 0, and counts 3', async () => {
     const series = 'ratelimit_store_fallback_total{policy="local",because="breaker_open"}';
     const made = meter();
@@ -451,7 +457,7 @@ describe('metrics of the state', () => {
     const all = await lines(m, /^\w/);
     const field = await lines(m, /^\w/, m.fieldRegistry);
     expect(all.filter((line) => !field.includes(line))).to.deep.equal([
-      'ratelimit_decisions_total{domain="shop",code="ok"} 1',
+      ...decisions('shop', 1, 0, 0),
       'ratelimit_refunded_hits_total{domain="shop"} 1',
     ]);
   });
