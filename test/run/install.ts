@@ -12,6 +12,7 @@ export const REDIS: Need = { program: 'redis-server', package: 'redis-server', w
 export const PROMETHEUS: Need = { program: 'prometheus', package: 'prometheus', without: 'WITHOUT_PROMETHEUS' };
 export const MARIADB: Need = { program: 'mariadb-install-db', package: 'mariadb-server', without: '' };
 export const BUBBLEWRAP: Need = { program: 'bwrap', package: 'bubblewrap', without: 'WITHOUT_CONTAINER' };
+export const CURL: Need = { program: 'curl', package: 'curl', without: '' };
 export const H2LOAD: Need = { program: 'h2load', package: 'nghttp2-client', without: '' };
 /** Who has none of these skips the tests of clients made with them. */
 export const TOOLCHAINS: readonly Need[] = [
