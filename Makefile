@@ -1,6 +1,6 @@
 # weir: what can be made here. `make` and `make help` print the lines that start with two hashes.
 .POSIX:
-.PHONY: help run test check dev try bench bench-peers bench-starts bench-workers soak tables sbom clean build deps node
+.PHONY: help run test check dev try demo bench bench-peers bench-starts bench-workers soak tables sbom clean build deps node
 
 RULES = examples/rules
 
@@ -27,6 +27,10 @@ dev: deps
 ## try     start weir on free ports, send 11 calls against 10 a minute, show the 11th refused
 try: build
 	@exec node --import=tsx test/support/try.ts
+
+## demo    Redis, weir, Envoy, an application, Prometheus and traffic on free ports, until Ctrl-C
+demo: build
+	@exec node --import=tsx test/demo/main.ts
 
 ## bench   CPU microseconds per decision, beside a bare gRPC echo
 bench: build

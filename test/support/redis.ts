@@ -107,10 +107,11 @@ export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis>
 
   async function start(): Promise<void> {
     server = await ownProcess({ name: 'redis-server', command: program, args: command });
-    await eventually('redis-server to accept connections', () => {
-      if (!server.running()) throw new Error(server.output());
-      return server.output().includes('Ready to accept connections');
-    });
+    await eventually(
+      'redis-server to accept connections',
+      () => !server.running() || server.output().includes('Ready to accept connections'),
+    );
+    if (!server.running()) throw new Error(`redis-server has ended:\n${server.output()}`);
   }
 
   await start();
