@@ -4,7 +4,7 @@ const DECISIONS = 'sum by (domain, code) (ratelimit_decisions_total{domain!="_un
 const RATES = 'sum by (domain, code) (rate(ratelimit_decisions_total{domain!="_unknown"}[10s]))';
 const REFUSED = 'topk(3, sum by (domain, key1, key2) (rate(ratelimit_service_rate_limit_over_limit[10s])) > 0)';
 
-/** What Prometheus knows now, as lines: allowed and denied by domain, and who is refused most. */
+/** What Prometheus knows now, as lines: allowed and denied by domain, and who is over a limit most, shadow rules included. */
 export async function board(prometheus: Questions): Promise<readonly string[]> {
   const [totals = [], rates = [], refused = []] = await Promise.all(
     [DECISIONS, RATES, REFUSED].map(prometheus.samples),
@@ -21,7 +21,7 @@ export async function board(prometheus: Questions): Promise<readonly string[]> {
   const most = [...refused].sort((a, b) => b.value - a.value).map(told);
   return [
     ...[['domain', 'allowed', '', 'denied', ''], ...rows].map(line),
-    `  most refused: ${most.length === 0 ? 'nobody yet' : most.join(', ')}`,
+    `  over a limit most: ${most.length === 0 ? 'nobody yet' : most.join(', ')}`,
   ];
 }
 

@@ -76,10 +76,10 @@ describe('make demo', () => {
     );
   });
 
-  it('shows allowed, denied and who is refused most, as Prometheus tells it', async function () {
+  it('shows allowed, denied and who is over a limit most, as Prometheus tells it', async function () {
     this.timeout(DATA_MS);
     const lines = await eventually(
-      'somebody to be refused',
+      'somebody to be over a limit',
       async () => {
         const told = await board(prometheus);
         return told.at(-1)?.includes('api/plan_pro/team_dora') ? told : undefined;
