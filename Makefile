@@ -40,7 +40,7 @@ bench-peers: build
 bench-starts: build
 	@exec node --import=tsx test/bench/starts.ts
 
-## soak    the long tests: fuzzing, memory under unique keys, faults of Redis at full size
+## soak    the long tests: fuzzing, memory under unique keys and 10 million calls, faults of Redis at full size
 soak: build
 	@exec node --import=tsx test/run/main.ts soak
 

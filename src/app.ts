@@ -7,7 +7,7 @@ import { reflection } from './grpc/reflection.ts';
 import type { Tls } from './grpc/secure-server.ts';
 import { type GrpcServer, grpcServer } from './grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from './grpc/should-rate-limit.ts';
-import { grpcPlace, grpcTls, tellTls } from './grpc-door.ts';
+import { grpcBounds, grpcPlace, grpcTls, tellTls } from './grpc-door.ts';
 import { admin } from './http/admin.ts';
 import { bearer } from './http/bearer.ts';
 import { expositionHandler } from './http/exposition-handler.ts';
@@ -220,18 +220,14 @@ function doorsOf(settings: Settings, { tls, decider, doctor, history, measured, 
     handlers: { [SHOULD_RATE_LIMIT]: shouldRateLimit(answering), [HEALTH_CHECK]: healthService.check },
     streams: { [HEALTH_WATCH]: healthService.watch, ...reflection() },
     health: healthService,
-    maxMessageBytes: settings.maxMessageBytes,
-    maxConnections: settings.grpcMaxConnections,
-    maxStreams: settings.grpcMaxStreams,
-    maxConnectionAgeMs: settings.grpcMaxConnectionAgeMs,
-    maxConnectionAgeGraceMs: settings.grpcMaxConnectionAgeGraceMs,
-    drainTimeoutMs: settings.drainTimeoutMs,
+    ...grpcBounds(settings),
     onConnectionFailed(error, peer) {
       // What a stranger does to a port is no news; an error of ours is.
       if (error.name === 'ConnectionError') told.logger.debug({ peer }, `gRPC connection ended: ${error.message}`);
       else onBug(error);
     },
   });
+  measured.read({ grpc: grpc.numbers });
   const http: Record<string, HttpServer> = {
     http: httpServer({
       name: 'http',

@@ -1,6 +1,7 @@
 import { type CertificateFiles, certificates } from './grpc/certificates.ts';
 import type { Place } from './grpc/listening.ts';
 import { REFUSALS, type Tls } from './grpc/secure-server.ts';
+import type { GrpcServerOptions } from './grpc/server.ts';
 import { SETTINGS, type Settings } from './settings.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
@@ -10,6 +11,40 @@ const MOST_NAMES_CHARS = 400;
 /** Where the settings want gRPC. */
 export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings): Place {
   return grpcUds === null ? { host: grpcHost, port: grpcPort } : { path: grpcUds };
+}
+
+/** What callers of the gRPC port may ask of it. */
+export function grpcBounds(settings: Settings): Partial<GrpcServerOptions> {
+  return {
+    maxMessageBytes: settings.maxMessageBytes,
+    maxConnections: settings.grpcMaxConnections,
+    maxStreams: settings.grpcMaxStreams,
+    maxHeaderListBytes: settings.grpcMaxHeaderListBytes,
+    handshakeTimeoutMs: settings.grpcHandshakeTimeoutMs,
+    keepaliveTimeMs: settings.grpcKeepaliveTimeMs,
+    keepaliveTimeoutMs: settings.grpcKeepaliveTimeoutMs,
+    maxConnectionIdleMs: settings.grpcMaxConnectionIdleMs,
+    maxConnectionAgeMs: settings.grpcMaxConnectionAgeMs,
+    maxConnectionAgeGraceMs: settings.grpcMaxConnectionAgeGraceMs,
+    drainTimeoutMs: settings.drainTimeoutMs,
+    wire: {
+      maxRunning: settings.grpcMaxRunningCalls,
+      requestTimeoutMs: settings.grpcRequestTimeoutMs,
+      maxBufferedBytes: settings.grpcMaxBufferedBytes,
+      maxBufferedBytesOfAll: settings.grpcMaxBufferedBytesOfAll,
+      bounds: {
+        maxResets: settings.grpcMaxResets,
+        maxStreamErrors: settings.grpcMaxStreamErrors,
+        maxControlFrames: settings.grpcMaxControlFrames,
+        maxContinuations: settings.grpcMaxContinuations,
+        connectionWindowBytes: settings.grpcConnectionWindowBytes,
+        streamWindowBytes: settings.grpcStreamWindowBytes,
+        maxUnsentBytes: settings.grpcMaxUnsentBytes,
+        maxBlockedBytes: settings.grpcMaxBlockedBytes,
+        stallTimeoutMs: settings.grpcStallTimeoutMs,
+      },
+    },
+  };
 }
 
 /** The files of TLS on the gRPC port; null: plain text. Throws an Error with a sentence when one is missing. */

@@ -58,11 +58,24 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): R
   };
 }
 
+/** On wire: of two sizes the first must have room in the second. */
+const PARTS = [
+  ['grpcStreamWindowBytes', 'grpcConnectionWindowBytes'],
+  ['maxMessageBytes', 'grpcMaxBufferedBytes'],
+  ['grpcMaxBufferedBytes', 'grpcMaxBufferedBytesOfAll'],
+] as const;
+
 /** Settings that are right one by one, and not together. */
 function misfits({ redisCommandTimeoutMs: timeoutMs = Number.POSITIVE_INFINITY, ...values }: Partial<Settings>) {
-  return (['redisPipelineWindowMs', 'perSecondPipelineWindowMs'] as const)
+  const windows = (['redisPipelineWindowMs', 'perSecondPipelineWindowMs'] as const)
     .filter((name) => Math.ceil(values[name] ?? 0) >= timeoutMs)
     .map((name) => `${SETTINGS[name].env}: must be shorter than REDIS_COMMAND_TIMEOUT, of which it takes its part`);
+  const parts = (values.grpcTransport === 'wire' ? PARTS : [])
+    .filter(([part, whole]) => (values[part] ?? 0) > (values[whole] ?? Number.POSITIVE_INFINITY))
+    .map(
+      ([part, whole]) => `${SETTINGS[part].env}: must not be more than ${SETTINGS[whole].env}, of which it is a part`,
+    );
+  return [...windows, ...parts];
 }
 
 interface Flags {

@@ -18,6 +18,8 @@ export const absolutePath = (value: string): string => {
   if (!value.startsWith('/')) throw new Error('expected a path that starts with /');
   return value;
 };
+/** Of HTTP/2: RFC 9113, section 6.9. A smaller one than it begins with would be overdrawn by the first flight. */
+export const window = integerBetween(65_535, 2 ** 31 - 1);
 /** A token of RFC 9110, section 5.6.2, or nothing. */
 export const headerName = (value: string): string => {
   if (!/^[\w!#$%&'*+.^`|~-]*$/.test(value)) throw new Error('expected the name of an HTTP header');
@@ -54,6 +56,13 @@ export const redisType = (env: string, doc: string) =>
 export const socketType = (env: string, doc: string) =>
   setting(env, 'tcp|unix', '', optional(oneOf('tcp', 'unix')), doc);
 export const MOST_CONNECTIONS = 1_000;
+/** So many at once, and so many a second in the long run. */
+export const rate = (value: string): { readonly burst: number; readonly perSecond: number } => {
+  const parts = /^(\d{1,9}),(\d{1,9})$/.exec(value);
+  const [burst, perSecond] = [Number(parts?.[1]), Number(parts?.[2])];
+  if (!(burst >= 1 && perSecond >= 1)) throw new Error('expected two whole numbers from 1: at once,a second');
+  return { burst, perSecond };
+};
 /** What the kernel takes for the address of a unix socket, in bytes. */
 export const MOST_SOCKET_PATH = 107;
 export const socketPath = (value: string): string | null => {

@@ -17,10 +17,13 @@ export function settingsHelp(): string {
 
 /** The README's table. */
 export function settingsTable(): string {
-  const rows = ENTRIES.map(([, setting]) => {
+  let last = '';
+  const rows = ENTRIES.flatMap(([, setting]) => {
+    const group = setting.group === last ? [] : [`| **${setting.group}** | | | | |`];
+    last = setting.group;
     const fallback = setting.default === '' ? '' : `\`${setting.default}\``;
     const form = setting.form.replaceAll('|', ' or ');
-    return `| \`${setting.env}\` | \`--${flagOf(setting)}\` | ${form} | ${fallback} | ${setting.doc} |`;
+    return [...group, `| \`${setting.env}\` | \`--${flagOf(setting)}\` | ${form} | ${fallback} | ${setting.doc} |`];
   });
   return ['| Environment | Flag | Value | Default | |', '|---|---|---|---|---|', ...rows].join('\n');
 }

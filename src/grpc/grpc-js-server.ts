@@ -10,6 +10,7 @@ import {
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
 import { limitConnectionAge } from './connection-age.ts';
+import { Counts } from './counts.ts';
 import { sayFarewell } from './farewell.ts';
 import {
   type CallContext,
@@ -25,6 +26,9 @@ import type { GrpcServer, GrpcServerSettled } from './server.ts';
 
 /** Clients refuse long header lists, and then show nothing at all of the error. */
 const MAX_STATUS_MESSAGE = 1024;
+/** What a timer of Node takes, and for grpc-js never. */
+const NEVER_MS = 2 ** 31 - 1;
+const NONE: ReadonlyMap<string, number> = new Map();
 
 /**
  * The gRPC port on grpc-js. The sockets are accepted here and handed to it, because grpc-js does not cut connections
@@ -39,6 +43,9 @@ export function grpcJsServer(options: GrpcServerSettled): GrpcServer {
   const server = serverOf(options);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http2 = http2ServerOf(server);
+  // Which grpc-js has no option for.
+  http2.updateSettings({ maxConcurrentStreams: options.maxStreams, maxHeaderListSize: options.maxHeaderListBytes });
+  const ended = new Counts();
   const sockets = new Map<Socket, 'dialled' | 'admitted' | 'speaking'>();
   const socketOf = new WeakMap<ServerHttp2Session, Socket>();
 
@@ -58,16 +65,21 @@ export function grpcJsServer(options: GrpcServerSettled): GrpcServer {
     socket.on('error', () => socket.destroy());
   }
 
-  const listener = tls === undefined ? createServer({ noDelay: true }, admit) : secureServer(tls, admit);
+  const listener =
+    tls === undefined ? createServer({ noDelay: true }, admit) : secureServer(tls, options.handshakeTimeoutMs, admit);
   // What carries TLS is there before it has shown who it is.
   if (tls !== undefined) listener.on('connection', (socket) => keep(socket, 'dialled'));
   listener.maxConnections = options.maxConnections;
+  listener.on('drop', () => ended.add('max_connections'));
   limitConnectionAge(http2, {
     maxAgeMs: options.maxConnectionAgeMs,
     graceMs: options.maxConnectionAgeGraceMs,
     random: Math.random,
     ask: (session) => sayFarewell(session, socketOf.get(session)!),
-    cut: (session) => socketOf.get(session)?.destroy(),
+    cut(session) {
+      ended.add('max_connection_age_grace');
+      socketOf.get(session)?.destroy();
+    },
   });
   let stopping: Promise<void> | null = null;
 
@@ -98,6 +110,11 @@ export function grpcJsServer(options: GrpcServerSettled): GrpcServer {
       return stopping;
     },
     target: () => targetOf(listener),
+    numbers() {
+      // Below TLS there is a socket more.
+      const admitted = [...sockets.values()].filter((state) => state !== 'dialled');
+      return { connections: admitted.length, ended, refused: NONE };
+    },
   };
 }
 
@@ -114,7 +131,8 @@ function serverOf({ handlers, streams, ...bounds }: GrpcServerSettled): Server {
     'grpc.max_receive_message_length': bounds.maxMessageBytes,
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': bounds.maxStreams,
-    'grpc.keepalive_time_ms': bounds.keepaliveTimeMs,
+    'grpc.max_connection_idle_ms': Math.min(NEVER_MS, bounds.maxConnectionIdleMs || NEVER_MS),
+    'grpc.keepalive_time_ms': Math.min(NEVER_MS, bounds.keepaliveTimeMs || NEVER_MS),
     'grpc.keepalive_timeout_ms': bounds.keepaliveTimeoutMs,
     'grpc.enable_channelz': 0,
   } satisfies ServerOptions);

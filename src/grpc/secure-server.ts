@@ -26,7 +26,6 @@ export interface Tls {
   readonly onRefused?: (because: Refusal, detail: string, peer: string) => void;
 }
 
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_DETAIL = 200;
 /** Codes of what the certificate of a client is found to be, and of what OpenSSL says of a handshake. */
 const BECAUSE: readonly (readonly [RegExp, Refusal])[] = [
@@ -43,7 +42,11 @@ const BECAUSE: readonly (readonly [RegExp, Refusal])[] = [
  * Lets in whoever speaks HTTP/2 over TLS and, where there are authorities for clients, shows a certificate of one of
  * them: those of the system count for nothing. New certificates are for new connections; those there are go on.
  */
-export function secureServer({ certificates, clientName, onRefused }: Tls, admit: (socket: TLSSocket) => void): Server {
+export function secureServer(
+  { certificates, clientName, onRefused }: Tls,
+  handshakeTimeoutMs: number,
+  admit: (socket: TLSSocket) => void,
+): Server {
   const current = certificates.current().material;
   const clientsMustShow = current.ca !== undefined;
   const server = createServer({
@@ -52,7 +55,7 @@ export function secureServer({ certificates, clientName, onRefused }: Tls, admit
     ALPNProtocols: ['h2'],
     requestCert: clientsMustShow,
     rejectUnauthorized: clientsMustShow,
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    handshakeTimeout: handshakeTimeoutMs,
   });
   certificates.listen((material) => server.setSecureContext(contextOf(material)));
 

@@ -1,4 +1,5 @@
 import type { Part } from '../core/ports.ts';
+import type { WireServerOptions } from '../wire/server.ts';
 import { grpcJsServer } from './grpc-js-server.ts';
 import type { StreamHandler, UnaryHandler } from './handler.ts';
 import type { Health } from './health.ts';
@@ -8,6 +9,12 @@ import { wireGrpcServer } from './wire-server.ts';
 
 /** `grpc-js` is gRPC's own library on node:http2; `wire` is HTTP/2 straight on sockets, at a fraction of the cost. */
 export type Transport = 'grpc-js' | 'wire';
+
+/** What only wire can bound. */
+export type WireBounds = Pick<
+  WireServerOptions,
+  'bounds' | 'maxRunning' | 'requestTimeoutMs' | 'maxBufferedBytes' | 'maxBufferedBytesOfAll'
+>;
 
 export interface GrpcServerOptions {
   readonly transport?: Transport;
@@ -24,12 +31,20 @@ export interface GrpcServerOptions {
   readonly maxStreams?: number;
   /** Connections beyond it are closed unanswered; those there are go on. */
   readonly maxConnections?: number;
-  /** Every connection is pinged so often, and cut when it does not answer within the timeout. */
+  /** Header fields of a call, as HTTP/2 counts them. */
+  readonly maxHeaderListBytes?: number;
+  /** Of TLS, and on wire of HTTP/2. */
+  readonly handshakeTimeoutMs?: number;
+  /** A connection without calls for so long is told to go. 0: it is kept. */
+  readonly maxConnectionIdleMs?: number;
+  /** Every silent connection is pinged so often, and cut when it does not answer within the timeout. 0: never. */
   readonly keepaliveTimeMs?: number;
   readonly keepaliveTimeoutMs?: number;
-  /** Connections so old are told to go, and cut when the grace is over. 0: any age will do. */
+  /** Connections so old are told to go, and cut when the grace is over. 0: any age will do, and any grace. */
   readonly maxConnectionAgeMs?: number;
   readonly maxConnectionAgeGraceMs?: number;
+  /** The others are as wire has them. */
+  readonly wire?: WireBounds;
   /** On wire: told of a connection that was ended for what its peer did, or for an error of ours. */
   readonly onConnectionFailed?: (error: Error, peer: string) => void;
   /** How long calls in flight have to finish once the server stops; then their connections are cut. */
@@ -46,6 +61,9 @@ export const GRPC_DEFAULTS = {
   maxMessageBytes: 4_194_304,
   maxStreams: 4_096,
   maxConnections: 10_000,
+  maxHeaderListBytes: 65_536,
+  handshakeTimeoutMs: 10_000,
+  maxConnectionIdleMs: 0,
   // As in gRPC's other servers, but sooner: theirs is two hours.
   keepaliveTimeMs: 60_000,
   keepaliveTimeoutMs: 20_000,
@@ -57,11 +75,22 @@ export const GRPC_DEFAULTS = {
 export interface GrpcServer extends Part {
   /** Where it listens as clients write it: `host:port` or `unix:path`; null before `start`, and again once stopped. */
   target(): string | null;
+  numbers(): GrpcNumbers;
+}
+
+/** Of its connections and calls. */
+export interface GrpcNumbers {
+  /** Open now. */
+  readonly connections: number;
+  /** That were ended for a bound or an error, by that. */
+  readonly ended: ReadonlyMap<string, number>;
+  /** Calls that were refused for a bound, by that. */
+  readonly refused: ReadonlyMap<string, number>;
 }
 
 /** The gRPC port. */
 export function grpcServer(options: GrpcServerOptions): GrpcServer {
-  const { transport = 'grpc-js', streams = {}, tls, onConnectionFailed = () => {} } = options;
-  const all = { ...GRPC_DEFAULTS, ...options, transport, streams, tls, onConnectionFailed };
+  const { transport = 'grpc-js', streams = {}, wire = {}, tls, onConnectionFailed = () => {} } = options;
+  const all = { ...GRPC_DEFAULTS, ...options, transport, streams, wire, tls, onConnectionFailed };
   return transport === 'wire' ? wireGrpcServer(all) : grpcJsServer(all);
 }

@@ -1,6 +1,7 @@
-import { BOUNDS } from '../wire/http2/bounds.ts';
+import { ConnectionError } from '../wire/http2/frame.ts';
 import type { Method } from '../wire/rpc/method.ts';
 import { wireServer } from '../wire/server.ts';
+import { Counts } from './counts.ts';
 import { RPC_CODE, RpcError } from './handler.ts';
 import { listen, targetOf } from './listening.ts';
 import { secureServer } from './secure-server.ts';
@@ -9,18 +10,28 @@ import type { GrpcServer, GrpcServerSettled } from './server.ts';
 /** The gRPC port on our own transport. */
 export function wireGrpcServer(options: GrpcServerSettled): GrpcServer {
   const { place, tls, health, drainTimeoutMs } = options;
+  const ended = new Counts();
+  const refused = new Counts();
   const server = wireServer({
-    listeners: [tls === undefined ? {} : { through: (admit) => secureServer(tls, admit) }],
+    ...options.wire,
+    listeners: [tls === undefined ? {} : { through: (admit) => secureServer(tls, options.handshakeTimeoutMs, admit) }],
     methods: methodsOf(options),
     statusOf,
-    onFailed: options.onConnectionFailed,
+    onFailed(error, peer) {
+      ended.add(error instanceof ConnectionError ? error.reason : 'internal_error');
+      options.onConnectionFailed(error, peer);
+    },
+    onRefused: (bound) => refused.add(bound),
     maxMessageBytes: options.maxMessageBytes,
     maxConnections: options.maxConnections,
     bounds: {
-      ...BOUNDS,
+      ...options.wire.bounds,
       maxConcurrentStreams: options.maxStreams,
+      maxHeaderListBytes: options.maxHeaderListBytes,
+      handshakeTimeoutMs: options.handshakeTimeoutMs,
       keepaliveTimeMs: options.keepaliveTimeMs,
       keepaliveTimeoutMs: options.keepaliveTimeoutMs,
+      idleTimeoutMs: options.maxConnectionIdleMs,
       maxAgeMs: options.maxConnectionAgeMs,
       maxAgeGraceMs: options.maxConnectionAgeGraceMs,
     },
@@ -43,6 +54,7 @@ export function wireGrpcServer(options: GrpcServerSettled): GrpcServer {
       return stopping;
     },
     target: () => targetOf(listener),
+    numbers: () => ({ connections: server.connections, ended, refused }),
   };
 }
 

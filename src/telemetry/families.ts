@@ -173,6 +173,19 @@ export const FAMILIES = {
     [],
     'When a set from the control plane was accepted last; 0 before the first',
   ),
+  grpcConnections: weir('ratelimit_grpc_connections', 'gauge', [], 'Connections to the gRPC port that are open'),
+  grpcConnectionsEnded: weir(
+    'ratelimit_grpc_connections_ended_total',
+    'counter',
+    ['because'],
+    'gRPC connections ended for what the client did: the setting it went beyond, as in max_resets for GRPC_MAX_RESETS, or an error of HTTP/2, as in protocol_error',
+  ),
+  grpcCallsRefused: weir(
+    'ratelimit_grpc_calls_refused_total',
+    'counter',
+    ['because'],
+    'gRPC calls refused before they were begun, on wire: the setting they went beyond, as in max_running_calls',
+  ),
   tlsCertificateExpiry: weir(
     'ratelimit_grpc_tls_certificate_expiry_timestamp_seconds',
     'gauge',

@@ -7,6 +7,7 @@ import { FAMILIES, type FamilyRow } from './families.ts';
 import { unmappedName } from './labels.ts';
 import type {
   BreakerNumbers,
+  GrpcNumbers,
   LocalCacheNumbers,
   RedisNumbers,
   SinkNumbers,
@@ -149,6 +150,7 @@ function stateFamilies(numbers: Numbers): Family[] {
     ...(sources.breakers === undefined ? [] : breakerFamilies(sources.breakers())),
     ...(sources.localCache === undefined ? [] : cacheFamilies(sources.localCache())),
     ...(sources.sinks === undefined ? [] : sinkFamilies(sources.sinks())),
+    ...(sources.grpc === undefined ? [] : grpcFamilies(sources.grpc())),
     ...(sources.tls === undefined ? [] : tlsFamilies(sources.tls())),
     ...(sources.spans === undefined ? [] : [spanFamily(sources.spans())]),
   ];
@@ -160,6 +162,16 @@ function spanFamily({ sent, failed, dropped }: SpanNumbers): Family {
     FAMILIES.spans,
     results.map(([result, value]) => ({ labels: { result }, value })),
   );
+}
+
+function grpcFamilies({ connections, ended, refused }: GrpcNumbers): Family[] {
+  const because = (counts: ReadonlyMap<string, number>): Sample[] =>
+    [...counts].map(([reason, value]) => ({ labels: { because: reason }, value }));
+  return [
+    gauged(FAMILIES.grpcConnections, connections),
+    family(FAMILIES.grpcConnectionsEnded, because(ended)),
+    family(FAMILIES.grpcCallsRefused, because(refused)),
+  ];
 }
 
 function tlsFamilies({ validToSeconds, reloads, refusals, refused }: TlsNumbers): Family[] {

@@ -7,6 +7,7 @@ export interface Sources {
   readonly breakers?: () => BreakerNumbers;
   readonly xds?: () => XdsNumbers;
   readonly sinks?: () => readonly SinkNumbers[];
+  readonly grpc?: () => GrpcNumbers;
   readonly tls?: () => TlsNumbers;
   readonly spans?: () => SpanNumbers;
 }
@@ -18,6 +19,14 @@ export interface SpanNumbers {
   readonly failed: number;
   /** There was no room to wait. */
   readonly dropped: number;
+}
+
+/** Of connections to the gRPC port. */
+export interface GrpcNumbers {
+  readonly connections: number;
+  /** Connections that were ended for a bound or an error, and calls that were refused for a bound, by that. */
+  readonly ended: ReadonlyMap<string, number>;
+  readonly refused: ReadonlyMap<string, number>;
 }
 
 /** Of TLS on the gRPC port. */

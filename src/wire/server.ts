@@ -1,8 +1,9 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { BOUNDS, type Bounds } from './http2/bounds.ts';
-import { type Application, Connection } from './http2/connection.ts';
+import { BOUNDS, type Bounds, type Refusal } from './http2/bounds.ts';
+import { type Application, Connection, peerOf } from './http2/connection.ts';
 import { flusher } from './http2/flusher.ts';
+import { passed } from './http2/frame.ts';
 import { DRAIN_STEP_MS } from './http2/life.ts';
 import { RPC_DEFAULTS, type RpcOptions, RpcService } from './rpc/service.ts';
 
@@ -25,6 +26,8 @@ export interface WireServerOptions extends Pick<RpcOptions, Needed>, Partial<Omi
   readonly maxConnections?: number;
   /** Told of each connection that was ended for what its peer did, or by an error of this code. */
   readonly onFailed?: (error: Error, peer: string) => void;
+  /** Told of each call that was refused for a bound. */
+  readonly onRefused?: (bound: Refusal) => void;
 }
 
 export interface WireServer {
@@ -48,7 +51,7 @@ const LEAST_TICK_MS = 5;
 /** gRPC over HTTP/2, straight on sockets. */
 export function wireServer(options: WireServerOptions): WireServer {
   const bounds: Bounds = { ...BOUNDS, ...options.bounds };
-  const { maxConnections = MAX_CONNECTIONS, onFailed } = options;
+  const { maxConnections = MAX_CONNECTIONS, onFailed, onRefused } = options;
   const service = new RpcService({ ...RPC_DEFAULTS, ...options });
   const flushes = flusher();
   const connections = new Set<Connection>();
@@ -60,6 +63,7 @@ export function wireServer(options: WireServerOptions): WireServer {
     open: service.open,
     closed: (connection) => connections.delete(connection),
     failed: (connection, error) => onFailed?.(error, connection.peer),
+    refused: (bound) => onRefused?.(bound),
   };
 
   function accepted(socket: Socket): void {
@@ -81,6 +85,7 @@ export function wireServer(options: WireServerOptions): WireServer {
     if (tls !== undefined) server.on('tlsClientError', (_error, socket: Socket) => socket.destroy());
     server.on('connection', (socket: Socket) => {
       if (sockets.size >= maxConnections) {
+        onFailed?.(passed('max_connections', 'too many connections'), peerOf(socket));
         socket.destroy();
         return;
       }

@@ -153,7 +153,7 @@ function suite(transport: Transport): void {
     return serialNumber;
   }
 
-  it('answers calls, health and reflection', async () => {
+  it('answers calls, health and reflection, on 1 connection', async () => {
     await start();
     const client = clientWith(null);
     expect(await ask(client)).to.equal('OK');
@@ -163,6 +163,7 @@ function suite(transport: Transport): void {
     const [reply] = await once(stream, 'data');
     stream.end();
     expect(String(reply)).to.include('grpc.health.v1.Health');
+    expect(server.numbers().connections).to.equal(1);
   });
 
   it('refuses plain text, and a client that does not ask for HTTP/2', async () => {

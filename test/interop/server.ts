@@ -4,6 +4,7 @@ import { certificates } from '../../src/grpc/certificates.ts';
 import { HEALTH_CHECK, HEALTH_WATCH, health } from '../../src/grpc/health.ts';
 import { reflection } from '../../src/grpc/reflection.ts';
 import { secureServer } from '../../src/grpc/secure-server.ts';
+import { BOUNDS } from '../../src/wire/http2/bounds.ts';
 import type { Method } from '../../src/wire/rpc/method.ts';
 import { type WireServer, wireServer } from '../../src/wire/server.ts';
 import type { Signed } from '../support/certificates.ts';
@@ -94,7 +95,7 @@ export async function interopServer(tls?: Signed): Promise<InteropServer> {
       bytesRead += socket.bytesRead;
     });
   };
-  const port = tls === undefined ? createServer(admit) : secureServer(tlsOf(tls), admit);
+  const port = tls === undefined ? createServer(admit) : secureServer(tlsOf(tls), BOUNDS.handshakeTimeoutMs, admit);
   port.listen(0, '127.0.0.1');
   await once(port, 'listening');
   const { port: number } = port.address() as AddressInfo;

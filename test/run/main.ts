@@ -55,7 +55,7 @@ const missing = [
   needsAny('WITHOUT_ENVOY', ['e2e', 'dropin']) ? envoyInstalled() : '',
   needsAny('WITHOUT_PROMETHEUS', ['receivers']) ? installed(PROMETHEUS) : '',
   needsAny('WITHOUT_CONTAINER', ['container', 'dropin']) ? installed(BUBBLEWRAP) : '',
-  needsAny('', ['bench']) ? installed(H2LOAD) : '',
+  needsAny('', ['bench', 'soak']) ? installed(H2LOAD) : '',
 ].filter((advice) => advice !== '');
 if (needsAny('WITHOUT_REDIS', ['unit', 'soak'])) installRedises();
 for (const advice of missing) console.error(advice);

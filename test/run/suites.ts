@@ -179,7 +179,7 @@ export const SOAK: readonly Suite[] = [
       ...['laws', 'edge', 'soak', 'faults', 'xds', 'wire'].map((folder) => `test/${folder}/**/*.test.ts`),
     ),
     counted: 'mocha',
-    deadlineSeconds: 3_600,
+    deadlineSeconds: 7_200,
     env: { SOAK: '1' },
   },
 ];

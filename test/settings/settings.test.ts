@@ -1,8 +1,12 @@
 import { expect } from 'chai';
 import { reasons, WITHOUT_EFFECT } from '../../src/go-names.ts';
+import { GRPC_DEFAULTS } from '../../src/grpc/server.ts';
+import { grpcBounds } from '../../src/grpc-door.ts';
 import { type ReadSettings, readSettings, SettingsError } from '../../src/read-settings.ts';
 import { SETTINGS } from '../../src/settings.ts';
 import { settingsHelp, settingsTable } from '../../src/settings-text.ts';
+import { BOUNDS } from '../../src/wire/http2/bounds.ts';
+import { RPC_DEFAULTS } from '../../src/wire/rpc/service.ts';
 import { loadDifferences } from '../oracle/differences.ts';
 import { FIELD_DEFAULTS, FIELD_NAMES } from './field-names.ts';
 
@@ -31,6 +35,42 @@ describe('settings', () => {
         expect(wrong([], { [env]: name }), name).to.deep.equal([`${env}: expected the name of an HTTP header`]);
       }
     }
+  });
+
+  it('take so many at once and so many a second as 10,1, and nothing else', () => {
+    expect(read([], { GRPC_MAX_RESETS: '10,1' }).settings.grpcMaxResets).to.deep.equal({ burst: 10, perSecond: 1 });
+    for (const text of ['10', '10,', ',1', '0,1', '10,0', '10,1,1', '10, 1', '1e3,1', '-1,1']) {
+      const line = 'GRPC_MAX_RESETS: expected two whole numbers from 1: at once,a second';
+      expect(wrong([], { GRPC_MAX_RESETS: text }), text).to.deep.equal([line]);
+    }
+  });
+
+  it('are refused on wire where a part is larger than its whole', () => {
+    const env = {
+      GRPC_STREAM_WINDOW_BYTES: '100000',
+      GRPC_CONNECTION_WINDOW_BYTES: '99999',
+      MAX_MESSAGE_BYTES: '3000',
+      GRPC_MAX_BUFFERED_BYTES: '2000',
+      GRPC_MAX_BUFFERED_BYTES_OF_ALL: '1000',
+    };
+    expect(wrong([], env)).to.deep.equal([]);
+    expect(wrong([], { ...env, GRPC_TRANSPORT: 'wire' })).to.deep.equal([
+      'GRPC_STREAM_WINDOW_BYTES: must not be more than GRPC_CONNECTION_WINDOW_BYTES, of which it is a part',
+      'MAX_MESSAGE_BYTES: must not be more than GRPC_MAX_BUFFERED_BYTES, of which it is a part',
+      'GRPC_MAX_BUFFERED_BYTES: must not be more than GRPC_MAX_BUFFERED_BYTES_OF_ALL, of which it is a part',
+    ]);
+    expect(wrong([], { GRPC_TRANSPORT: 'wire' })).to.deep.equal([]);
+    expect(wrong([], { GRPC_MAX_STREAMS: '1023' })).to.have.length(1);
+  });
+
+  it('of wire are what wire has by itself', () => {
+    const { settings } = read([]);
+    const { wire, ...shared } = grpcBounds(settings);
+    const { bounds, ...calls } = wire!;
+    expect(BOUNDS).to.deep.include(bounds);
+    expect(RPC_DEFAULTS).to.deep.include(calls);
+    const { maxConnectionAgeMs: _age, maxConnectionAgeGraceMs: _grace, drainTimeoutMs: _drain, ...same } = shared;
+    expect(GRPC_DEFAULTS).to.deep.include(same);
   });
 
   it('are the defaults when nobody says anything', () => {

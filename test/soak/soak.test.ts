@@ -8,7 +8,7 @@ import { metric, page } from '../service/page.ts';
 import { traffic } from '../service/traffic.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Service, service } from '../support/service.ts';
-import { figure, megabytes, writeResults } from './results.ts';
+import { megabytes, results } from './results.ts';
 
 const REQUESTS = Number(process.env.SOAK_REQUESTS || 1_000_000);
 const RELOADS = Number(process.env.SOAK_RELOADS || 1_000);
@@ -23,9 +23,10 @@ const rss = (weir: Service) => metric(weir.httpPort, 'process_resident_memory_by
 describe('a long run', function () {
   this.timeout(15 * MINUTE_MS);
   const opened = closers();
+  const { figure, write } = results('Series, counters and reloads');
 
   after(function () {
-    if (!this.test?.parent?.tests.some((it) => it.isFailed())) writeResults();
+    if (!this.test?.parent?.tests.some((it) => it.isFailed())) write();
   });
 
   it(`keeps series at the bound and memory within 100 MB over ${REQUESTS} requests of unique values and an override`, async () => {

@@ -35,6 +35,9 @@ describe('the table of metrics', () => {
     m.read({ xds: () => ({ connected: true, connects: 1, accepted: 1, refused: 0, acceptedAtMs: 1 }) });
     m.read({ sinks: () => [{ name: 'statsd', sent: 1, lost: 0 }] });
     const refused = new Map([['expired', 1]]);
+    m.read({
+      grpc: () => ({ connections: 1, ended: new Map([['max_resets', 1]]), refused: new Map([['max_streams', 1]]) }),
+    });
     m.read({ tls: () => ({ validToSeconds: 1, reloads: 1, refusals: 1, refused }) });
     m.read({ spans: () => ({ sent: 1, failed: 0, dropped: 0 }) });
     m.storeFellBack('allow', 'store_down', 1);

@@ -1,10 +1,10 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { BOUNDS, type Bounds } from '../../src/wire/http2/bounds.ts';
+import { BOUNDS, type Bounds, type Refusal } from '../../src/wire/http2/bounds.ts';
 import { Connection } from '../../src/wire/http2/connection.ts';
 import { flusher } from '../../src/wire/http2/flusher.ts';
 import type { Method, StreamContext } from '../../src/wire/rpc/method.ts';
-import { RPC_DEFAULTS, RpcService } from '../../src/wire/rpc/service.ts';
+import { RPC_DEFAULTS, type RpcOptions, RpcService } from '../../src/wire/rpc/service.ts';
 import type { Status } from '../../src/wire/rpc/status.ts';
 import { type WireServer, type WireServerOptions, wireServer } from '../../src/wire/server.ts';
 import { gate } from '../grpc/gate.ts';
@@ -135,28 +135,43 @@ export interface InProcess {
   readonly connection: Connection;
   /** What has ended it. */
   readonly errors: Error[];
+  /** The bounds that have refused calls. */
+  readonly refused: Refusal[];
   /** Bytes that the server has said. */
   said(): Buffer;
+  /** Calls of Echo and Wait that were begun. */
+  begun(): number;
+  /** The socket takes nothing more; and takes all again. */
+  hold(): void;
+  letGo(): void;
   hear(...pieces: readonly Uint8Array[]): void;
 }
 
-export function inProcess(options: { readonly bounds?: Partial<Bounds> } = {}): InProcess {
+export function inProcess(
+  options: { readonly bounds?: Partial<Bounds>; readonly calls?: Partial<RpcOptions> } = {},
+): InProcess {
   const errors: Error[] = [];
+  const refused: Refusal[] = [];
   const said: Buffer[] = [];
-  const methods = testMethods(() => {}, Promise.resolve());
-  const service = new RpcService({ ...RPC_DEFAULTS, methods, statusOf });
+  let begun = 0;
+  let held: (() => void) | null = null;
+  let holds = false;
+  const methods = testMethods(() => begun++, Promise.resolve());
+  const service = new RpcService({ ...RPC_DEFAULTS, methods, statusOf, ...options.calls });
   const socket = new Duplex({
     read() {},
     write(chunk: Buffer, _encoding, done) {
       // The server uses its buffers again.
       said.push(Buffer.from(chunk));
-      done();
+      if (holds) held = done;
+      else done();
     },
   });
   const application = {
     open: service.open,
     closed() {},
     failed: (_: Connection, error: Error) => errors.push(error),
+    refused: (bound: Refusal) => refused.push(bound),
   };
   const connection = new Connection(
     socket as unknown as Socket,
@@ -167,7 +182,17 @@ export function inProcess(options: { readonly bounds?: Partial<Bounds> } = {}): 
   return {
     connection,
     errors,
+    refused,
     said: () => Buffer.concat(said),
+    begun: () => begun,
+    hold() {
+      holds = true;
+    },
+    letGo() {
+      holds = false;
+      held?.();
+      held = null;
+    },
     hear: (...pieces) => void socket.emit('data', Buffer.concat(pieces)),
   };
 }

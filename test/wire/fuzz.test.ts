@@ -2,11 +2,13 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
 import { FLAG, FRAME, uint31 } from '../../src/wire/http2/frame.ts';
+import { megabytes, results } from '../soak/results.ts';
 import { CHAT, ECHO, type InProcess, inProcess, WAIT } from './bed.ts';
 import { call, data, frame, GREETING, headers, message, reset, rpcFields, settings, windowUpdate } from './peer.ts';
 
 /** Connections that are made and talked to. */
-const RUNS = Number(process.env.WIRE_FUZZ_RUNS || (process.env.SOAK === '1' ? 1_000_000 : 50_000));
+const SOAK = process.env.SOAK === '1';
+const RUNS = Number(process.env.WIRE_FUZZ_RUNS || (SOAK ? 1_000_000 : 50_000));
 /** Set it to the seed that a failure tells. */
 const SEED = Number(process.env.WIRE_FUZZ_SEED || Math.floor(Math.random() * 2 ** 31));
 const CHUNK = 1_000;
@@ -97,10 +99,31 @@ const aTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve
 describe('wire under random bytes', function () {
   this.timeout(60_000 + RUNS * 5);
   const half = Math.floor(RUNS / 2);
+  const { figure, write } = results('wire under random bytes');
+  let bytes = 0;
+  let rssAtATenth = 0;
+
+  after(function () {
+    if (SOAK && !this.test?.parent?.tests.some((it) => it.isFailed())) write();
+  });
+
+  /** Says how things stand after so many conversations of a test. */
+  function progress(done: number, of: number): void {
+    if (done === Math.floor(of / 10 / CHUNK) * CHUNK) rssAtATenth = process.memoryUsage.rss();
+  }
+
+  function tell(what: string, conversations: number): void {
+    if (!SOAK) return;
+    figure(what, conversations);
+    figure('of bytes, by the seed', `${bytes.toLocaleString('en')}, ${SEED}`);
+    figure('RSS after a tenth of them, at the end', [rssAtATenth, process.memoryUsage.rss()].map(megabytes).join(', '));
+    bytes = 0;
+  }
 
   it(`keeps its head in ${half} conversations of lawful, random, changed and cut frames`, async () => {
     const fates: Record<string, number> = {};
     for (let done = 0; done < half; done += CHUNK) {
+      progress(done, half);
       const seed = SEED + done;
       const talks = fc.sample(talk, { seed, numRuns: Math.min(CHUNK, half - done) });
       const ones: InProcess[] = [];
@@ -108,7 +131,9 @@ describe('wire under random bytes', function () {
         const one = inProcess();
         ones.push(one);
         try {
-          hearInPieces(one, bytesOf(it), it.cuts);
+          const said = bytesOf(it);
+          bytes += said.length;
+          hearInPieces(one, said, it.cuts);
         } catch (error) {
           throw new Error(`seed ${seed}, conversation ${i}: ${(error as Error).stack}`);
         }
@@ -130,6 +155,7 @@ describe('wire under random bytes', function () {
     expect(Object.keys(fates).sort()).to.deep.equal(['ended', 'goes on']);
     // Neither everything that is said may be refused, nor nothing, or little is proven.
     expect(Math.min(fates.ended!, fates['goes on']!)).to.be.greaterThan(half / 100);
+    tell(`random conversations: ${fates.ended} ended by an error of HTTP/2 or a bound, the others go on`, half);
   });
 
   it(`answers each call with its own message in ${RUNS - half} conversations, whatever is said between`, async () => {
@@ -153,12 +179,15 @@ describe('wire under random bytes', function () {
       cuts: fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 20 }),
     });
     for (let done = half; done < RUNS; done += CHUNK) {
+      progress(done - half, half);
       const seed = SEED + done;
       const talks = fc.sample(calls, { seed, numRuns: Math.min(CHUNK, RUNS - done) });
       const ones = talks.map((it) => {
         const one = inProcess();
         const said = it.messages.flatMap(({ bytes, more }, i) => [...more, call(2 * i + 1, ECHO, bytes)]);
-        hearInPieces(one, Buffer.concat([GREETING, ...said]), it.cuts);
+        const whole = Buffer.concat([GREETING, ...said]);
+        bytes += whole.length;
+        hearInPieces(one, whole, it.cuts);
         return one;
       });
       await aTurn();
@@ -175,5 +204,6 @@ describe('wire under random bytes', function () {
         one.connection.socket.destroy();
       }
     }
+    tell('conversations of calls, each answered with its own message', RUNS - half);
   });
 });

@@ -170,6 +170,7 @@ describe('listeners of wire', () => {
     const three = await server.peer();
     await three.farewell();
     expect([one.closed(), two.closed()]).to.deep.equal([false, false]);
+    expect(server.failures).to.deep.equal(['too many connections']);
   });
 
   it('answers node:http2, and 1,000 calls at once over TLS', async () => {

@@ -56,6 +56,12 @@ describe('gRPC on wire', () => {
       });
     });
 
+    it('takes a call without te, as proxies may leave it out', async () => {
+      await open();
+      const own = rpcFields(ECHO).filter((text) => text !== 'te' && text !== 'trailers');
+      expect(status(await ask((it) => headers(it, own), body(message(HI))))).to.equal('0');
+    });
+
     it('takes an empty message, and one of 1,000,000 bytes in any pieces', async () => {
       await open();
       expect((await ask(whole(ECHO, Buffer.alloc(0)))).body.length).to.equal(5);

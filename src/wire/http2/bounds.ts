@@ -1,5 +1,27 @@
 import type { Rate } from './bucket.ts';
 
+/** The bounds that end a connection when they are passed, as the numbers of a server name them. */
+export type Bound =
+  | 'max_control_frames'
+  | 'max_resets'
+  | 'max_stream_errors'
+  | 'max_continuations'
+  | 'max_header_list_bytes'
+  | 'handshake_timeout'
+  | 'keepalive_timeout'
+  | 'stall_timeout'
+  | 'max_connection_age_grace'
+  | 'max_connections';
+
+/** The bounds that refuse a call, and nothing else. */
+export type Refusal =
+  | 'max_streams'
+  | 'max_running_calls'
+  | 'max_header_list_bytes'
+  | 'max_blocked_bytes'
+  | 'max_buffered_bytes'
+  | 'request_timeout';
+
 /** What one connection may ask of us. Times in milliseconds; 0 turns a time off. */
 export interface Bounds {
   /** SETTINGS_MAX_CONCURRENT_STREAMS. */
@@ -16,11 +38,11 @@ export interface Bounds {
   /** Replies that wait for a window of the peer; beyond it new calls are refused. */
   readonly maxBlockedBytes: number;
   /** SETTINGS (20 each), PING, PRIORITY, WINDOW_UPDATE, empty DATA, unknown frames. A request earns 8. */
-  readonly controlFrames: Rate;
+  readonly maxControlFrames: Rate;
   /** Streams that the peer resets before they cost a handler. */
-  readonly rapidResets: Rate;
+  readonly maxResets: Rate;
   /** Streams that the peer makes us reset by what RFC 9113 calls an error of the stream. */
-  readonly streamErrors: Rate;
+  readonly maxStreamErrors: Rate;
   /** Until the preface and the first SETTINGS, until our SETTINGS are acknowledged, and for a block of headers. */
   readonly handshakeTimeoutMs: number;
   /** A connection that has been silent for so long is pinged, and cut when it stays silent. */
@@ -32,6 +54,7 @@ export interface Bounds {
   readonly stallTimeoutMs: number;
   /** Then it is told to go; up to a tenth of it more or less, so that not all go at once. */
   readonly maxAgeMs: number;
+  /** What its calls may take from then on. */
   readonly maxAgeGraceMs: number;
 }
 
@@ -43,9 +66,9 @@ export const BOUNDS: Bounds = {
   streamWindowBytes: 1024 * 1024,
   maxUnsentBytes: 256 * 1024,
   maxBlockedBytes: 64 * 1024 * 1024,
-  controlFrames: { burst: 4_000, perSecond: 400 },
-  rapidResets: { burst: 10_000, perSecond: 1_000 },
-  streamErrors: { burst: 200, perSecond: 20 },
+  maxControlFrames: { burst: 4_000, perSecond: 400 },
+  maxResets: { burst: 10_000, perSecond: 1_000 },
+  maxStreamErrors: { burst: 200, perSecond: 20 },
   handshakeTimeoutMs: 10_000,
   keepaliveTimeMs: 60_000,
   keepaliveTimeoutMs: 20_000,

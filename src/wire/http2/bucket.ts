@@ -8,6 +8,7 @@ export interface Rate {
 export class Bucket {
   private readonly rate: Rate;
   private left: number;
+  /** 0: it is full, and nothing was taken. */
   private filledMs = 0;
 
   constructor(rate: Rate) {
@@ -17,7 +18,8 @@ export class Bucket {
 
   /** False when there were not so many left. */
   take(cost: number, nowMs: number): boolean {
-    if (this.left < cost) this.fill(nowMs);
+    // Times of one read are the same.
+    if (nowMs !== this.filledMs) this.fill(nowMs);
     this.left -= cost;
     return this.left >= 0;
   }
@@ -27,7 +29,8 @@ export class Bucket {
   }
 
   private fill(nowMs: number): void {
-    if (this.filledMs > 0) this.give(((nowMs - this.filledMs) / 1_000) * this.rate.perSecond);
+    // A clock may be set back.
+    this.give((Math.max(0, nowMs - this.filledMs) / 1_000) * this.rate.perSecond);
     this.filledMs = nowMs;
   }
 }

@@ -1,13 +1,17 @@
 import type { Socket } from 'node:net';
-import type { Bounds } from './bounds.ts';
+import { equal } from '../hpack/path-cache.ts';
+import type { Bounds, Refusal } from './bounds.ts';
 import type { Flusher } from './flusher.ts';
-import { CODE, ConnectionError, type ErrorCode, FRAME, PREFACE } from './frame.ts';
+import { CODE, ConnectionError, type ErrorCode, FRAME } from './frame.ts';
+import { Guards } from './guards.ts';
+import { Handshake } from './handshake.ts';
 import type { Head } from './head.ts';
 import { Incoming } from './incoming.ts';
 import { Life } from './life.ts';
 import { Sender } from './sender.ts';
-import { DEFAULT_WINDOW, MAX_WINDOW, SETTING } from './settings.ts';
+import { MAX_WINDOW } from './settings.ts';
 import type { Stream, StreamEvents } from './stream.ts';
+import { Streams } from './streams.ts';
 
 /** Who serves the requests of connections. */
 export interface Application {
@@ -17,19 +21,19 @@ export interface Application {
   closed(connection: Connection): void;
   /** The peer did what RFC 9113 or a bound forbids, and loses the connection; or the error is one of ours. */
   failed(connection: Connection, error: Error): void;
+  /** A call was refused for a bound; the connection goes on. */
+  refused(bound: Refusal): void;
 }
 
-/** How many of the streams that we have reset may still get what the peer sent before it knew. */
-const MOST_REMEMBERED_RESETS = 4_096;
+/** Node would read 2 MB of one socket before it looks at another; after so many bytes the others go first. */
+const MOST_IN_A_ROW_BYTES = 256 * 1024;
 const MOST_DEBUG_BYTES = 200;
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 
-const HTTP_1 = /^[A-Z]+ \S+ HTTP\/1\.\d\r?\n/;
-const MOST_REQUEST_LINE = 8_192;
-const NOT_HTTP_2 = 'This port speaks HTTP/2 only.\n';
-const VERSION_NOT_SUPPORTED =
-  'HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-type: text/plain\r\n' +
-  `content-length: ${NOT_HTTP_2.length}\r\n\r\n${NOT_HTTP_2}`;
+/** Address and port of the other end, or what is known of it. */
+export function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+}
 
 /** The server's side of one HTTP/2 connection (RFC 9113): the socket, and what all streams share. */
 export class Connection {
@@ -38,7 +42,8 @@ export class Connection {
   readonly application: Application;
   readonly sender: Sender;
   readonly life: Life;
-  readonly streams = new Map<number, Stream>();
+  readonly guards: Guards;
+  readonly streams = new Streams();
   /** Which read of the socket this is, and when it began. */
   reads = 0;
   readMs = Date.now();
@@ -48,18 +53,15 @@ export class Connection {
   ended = false;
   /** The socket has not taken what it was given; nothing is read meanwhile. */
   backedUp = false;
-  /** The highest stream that the peer has opened; beyond `lastId` our GOAWAY has said that it may not. */
-  highestId = 0;
-  lastId = MAX_WINDOW;
   peerLeaves = false;
   /** What is kept of messages that are not whole, or that nobody has read yet. */
   bufferedBytes = 0;
   private readonly flusher: Flusher;
+  private readonly handshake: Handshake;
   private readonly incoming: Incoming;
-  private readonly resets = new Set<number>();
   private ready: { run(): void }[] = [];
-  private prefaceBytes = 0;
   private toFlush = false;
+  private inARowBytes = 0;
 
   constructor(socket: Socket, bounds: Bounds, application: Application, flusher: Flusher) {
     this.socket = socket;
@@ -67,19 +69,18 @@ export class Connection {
     this.application = application;
     this.flusher = flusher;
     this.sender = new Sender(this);
+    this.guards = new Guards(bounds);
+    this.handshake = new Handshake(this);
     this.incoming = new Incoming(this);
     this.life = new Life(this);
     socket.on('data', (chunk: Buffer) => this.read(chunk));
-    socket.on('drain', () => this.drained());
     // A connection that breaks ends its calls, and nothing else.
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.gone());
   }
 
-  /** Who is at the other end: address and port, or what is known of it. */
   get peer(): string {
-    const { remoteAddress, remotePort } = this.socket;
-    return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+    return peerOf(this.socket);
   }
 
   nowMs(): number {
@@ -92,20 +93,16 @@ export class Connection {
   }
 
   get prefaced(): boolean {
-    return this.prefaceBytes === PREFACE.length;
+    return this.handshake.done;
   }
 
   get settled(): boolean {
-    return this.incoming.settingsAcked;
+    return this.incoming.settings.acked;
   }
 
   /** Since when a block of headers is not whole; 0 when none is begun. */
   get blockSinceMs(): number {
     return this.incoming.blockSinceMs;
-  }
-
-  get partial(): boolean {
-    return this.incoming.partial;
   }
 
   /** Runs at the end of this read: what the peer takes back in the same read is never begun. */
@@ -124,14 +121,17 @@ export class Connection {
     const { out } = this.sender;
     const { socket } = this;
     if (out.length === 0 || !socket.writable) return;
-    socket.write(out.take());
+    const { maxUnsentBytes } = this.bounds;
+    // The event 'drain' is of a mark of the socket's own, which may be above ours.
+    if (this.backedUp || socket.writableLength + out.length >= maxUnsentBytes) socket.write(out.take(), this.taken);
+    else socket.write(out.take());
     // Most often the kernel has it all by now, and the buffer is free.
     if (socket.writableLength === 0) {
       out.giveBack();
       return;
     }
     out.letGo();
-    if (this.backedUp || socket.writableLength < this.bounds.maxUnsentBytes) return;
+    if (this.backedUp || socket.writableLength < maxUnsentBytes) return;
     this.backedUp = true;
     this.life.backedUpMs = this.nowMs();
     if (!this.ended) socket.pause();
@@ -142,20 +142,19 @@ export class Connection {
     out.header(4, FRAME.rstStream, 0, streamId);
     out.uint32(code);
     this.flushSoon();
-    this.resets.add(streamId);
-    if (this.resets.size > MOST_REMEMBERED_RESETS)
-      for (const oldest of this.resets) return void this.resets.delete(oldest);
-  }
-
-  /** True for a stream that we have reset not long ago: what still comes for it is no error (section 5.1). */
-  wasReset(streamId: number): boolean {
-    return this.resets.has(streamId);
+    this.streams.rememberReset(streamId);
   }
 
   resetStream(stream: Stream, code: ErrorCode): void {
     this.rst(stream.id, code);
     this.close(stream);
     stream.events.reset();
+  }
+
+  /** The peer has made an error that ends it (section 5.4.2). */
+  streamError(stream: Stream, code: ErrorCode): void {
+    this.resetStream(stream, code);
+    this.guards.streamError(this.readMs);
   }
 
   /** The peer has reset it. */
@@ -195,35 +194,42 @@ export class Connection {
     this.flushSoon();
   }
 
-  /** The PING of another time says nothing of the GOAWAY. */
-  pingAcknowledged(bytes: Buffer, start: number): void {
-    if (bytes.compare(DRAIN_PING, 0, DRAIN_PING.length, start, start + DRAIN_PING.length) === 0) this.drainEnds();
+  /** An answer to another PING says nothing of what the peer has seen. */
+  pingAnswered(bytes: Buffer, start: number, end: number): void {
+    if (this.life.drainingSinceMs > 0 && equal(DRAIN_PING, bytes, start, end)) this.drainEnds();
   }
 
   /** The second step: the peer has seen the first, or has had time to. */
   drainEnds(): void {
+    const { streams } = this;
     if (!this.prefaced) {
       this.socket.destroy();
       return;
     }
-    if (this.ended || this.lastId !== MAX_WINDOW) return;
-    this.lastId = this.highestId;
-    this.goaway(this.lastId, CODE.noError, '');
+    if (this.ended || streams.saidLast) return;
+    streams.noMore();
+    this.goaway(streams.lastId, CODE.noError, '');
     this.finishIfDone();
   }
 
   finishIfDone(): void {
-    if (this.streams.size === 0 && (this.lastId !== MAX_WINDOW || this.peerLeaves)) this.finish();
+    if (this.streams.size === 0 && (this.streams.saidLast || this.peerLeaves)) this.finish();
   }
 
   /** GOAWAY with an error, and the socket is really closed. */
   fail(error: Error): void {
     if (this.ended) return;
     const code = error instanceof ConnectionError ? error.code : CODE.internalError;
-    if (this.prefaced) this.goaway(this.highestId, code, error instanceof ConnectionError ? error.message : '');
+    if (this.prefaced) this.goaway(this.streams.highestId, code, error instanceof ConnectionError ? error.message : '');
     this.application.failed(this, error);
     this.finish();
     this.dropStreams();
+  }
+
+  /** Ends it without a word: its peer takes none, or has had its time. */
+  cut(error: ConnectionError): void {
+    this.application.failed(this, error);
+    this.socket.destroy();
   }
 
   private goaway(lastId: number, code: ErrorCode, message: string): void {
@@ -252,60 +258,43 @@ export class Connection {
     this.readMs = this.nowMs();
     this.life.pingedMs = 0;
     try {
-      const from = this.prefaced ? 0 : this.preface(chunk);
+      const from = this.prefaced ? 0 : this.begin(chunk);
       if (from < chunk.length) this.incoming.read(chunk, from);
     } catch (error) {
       this.fail(error as Error);
     }
+    this.inARowBytes += chunk.length;
+    if (this.inARowBytes >= MOST_IN_A_ROW_BYTES) this.rest();
     const { ready } = this;
     if (ready.length === 0) return;
     this.ready = [];
     for (const work of ready) work.run();
   }
 
-  /** Section 3.4. Where the preface ends in the chunk; nothing of ours is sent before the peer has spoken. */
-  private preface(chunk: Buffer): number {
-    let at = 0;
-    for (; at < chunk.length && this.prefaceBytes < PREFACE.length; at++) {
-      if (chunk[at] === PREFACE[this.prefaceBytes]) {
-        this.prefaceBytes++;
-        continue;
-      }
-      if (this.prefaceBytes <= 4 && HTTP_1.test(chunk.toString('latin1', 0, MOST_REQUEST_LINE))) {
-        this.socket.write(VERSION_NOT_SUPPORTED);
-      }
-      throw new ConnectionError(CODE.protocolError, 'no preface of HTTP/2');
-    }
-    if (!this.prefaced) return at;
-    this.greet();
-    if (this.life.drainingSinceMs > 0) this.askToGo();
-    return at;
+  /** Where the frames begin. */
+  private begin(chunk: Buffer): number {
+    const from = this.handshake.read(chunk);
+    if (this.prefaced && this.life.drainingSinceMs > 0) this.askToGo();
+    return from;
   }
 
-  private greet(): void {
-    const { out } = this.sender;
-    const { bounds } = this;
-    const settings = [
-      [SETTING.maxConcurrentStreams, bounds.maxConcurrentStreams],
-      [SETTING.initialWindowSize, bounds.streamWindowBytes],
-      [SETTING.maxHeaderListSize, bounds.maxHeaderListBytes],
-    ] as const;
-    out.header(settings.length * 6, FRAME.settings, 0, 0);
-    for (const [id, value] of settings) {
-      out.uint16(id);
-      out.uint32(value);
-    }
-    const more = bounds.connectionWindowBytes - DEFAULT_WINDOW;
-    if (more > 0) this.sender.windowUpdate(0, more);
-    this.flushSoon();
+  /** Reads nothing more in this turn of the event loop. */
+  private rest(): void {
+    this.inARowBytes = 0;
+    if (this.ended || this.backedUp) return;
+    this.socket.pause();
+    setImmediate(() => {
+      if (!this.backedUp) this.socket.resume();
+    });
   }
 
-  private drained(): void {
-    if (!this.backedUp) return;
+  /** The socket has taken what it was given. */
+  private readonly taken = (): void => {
+    if (!this.backedUp || this.socket.writableLength > 0) return;
     this.backedUp = false;
     this.socket.resume();
     this.sender.connectionMayGo();
-  }
+  };
 
   private gone(): void {
     this.ended = true;

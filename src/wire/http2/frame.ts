@@ -1,3 +1,5 @@
+import type { Bound } from './bounds.ts';
+
 /** RFC 9113, section 6. */
 export const FRAME = {
   data: 0,
@@ -37,14 +39,39 @@ export const CODE = {
 
 export type ErrorCode = (typeof CODE)[keyof typeof CODE];
 
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(CODE).map(([name, code]) => [code, name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)]),
+);
+
 /** Ends the connection with a GOAWAY: RFC 9113, section 5.4.1. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, message: string) {
+  /** The bound that was passed; null where RFC 9113 itself calls it an error. */
+  readonly bound: Bound | null;
+  constructor(code: ErrorCode, message: string, bound: Bound | null = null) {
     super(message);
     this.code = code;
+    this.bound = bound;
   }
+
+  /** In one word: the bound, or the name of the code. */
+  get reason(): string {
+    return this.bound ?? NAMES.get(this.code)!;
+  }
+}
+
+/** A peer that asks for more than it may have. */
+export function passed(bound: Bound, message: string): ConnectionError {
+  return new ConnectionError(CODE.enhanceYourCalm, message, bound);
+}
+
+export function protocolError(message: string): ConnectionError {
+  return new ConnectionError(CODE.protocolError, message);
+}
+
+export function frameSizeError(what: string): ConnectionError {
+  return new ConnectionError(CODE.frameSizeError, `${what} of a wrong length`);
 }
 
 /** A 32-bit integer without its highest bit, which is reserved wherever these stand. */

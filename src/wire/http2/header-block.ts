@@ -1,7 +1,7 @@
 import { Decoder, type Fields, HpackError } from '../hpack/decoder.ts';
 import { equal } from '../hpack/path-cache.ts';
 import type { Bounds } from './bounds.ts';
-import { CODE, ConnectionError } from './frame.ts';
+import { CODE, ConnectionError, passed } from './frame.ts';
 import { type Head, readHead } from './head.ts';
 import { DEFAULT_TABLE_BYTES } from './settings.ts';
 
@@ -45,10 +45,10 @@ export class HeaderBlocks {
     this.bytes += end - start;
     const { maxContinuations, maxHeaderListBytes } = this.bounds;
     if (this.parts.length > maxContinuations) {
-      throw new ConnectionError(CODE.enhanceYourCalm, `more than ${maxContinuations} CONTINUATION frames`);
+      throw passed('max_continuations', `more than ${maxContinuations} CONTINUATION frames`);
     }
     if (this.bytes > maxHeaderListBytes * RAW) {
-      throw new ConnectionError(CODE.enhanceYourCalm, `a header block of more than ${maxHeaderListBytes * RAW} bytes`);
+      throw passed('max_header_list_bytes', `a header block of more than ${maxHeaderListBytes * RAW} bytes`);
     }
     this.parts.push(Buffer.from(bytes.subarray(start, end)));
   }
@@ -91,7 +91,7 @@ export class HeaderBlocks {
     }
     const { listBytes } = this.decoder;
     const most = this.bounds.maxHeaderListBytes;
-    if (listBytes > most * BOMB) throw new ConnectionError(CODE.enhanceYourCalm, `a header list of ${listBytes} bytes`);
+    if (listBytes > most * BOMB) throw passed('max_header_list_bytes', `a header list of ${listBytes} bytes`);
     return listBytes > most ? null : fields;
   }
 }

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { CODE, ConnectionError, FRAME } from './frame.ts';
+import { CODE, ConnectionError, FRAME, passed } from './frame.ts';
 
 /** How long a peer has to close its side once we have closed ours. */
 const LINGER_MS = 1_000;
@@ -15,6 +15,8 @@ export class Life {
   endedMs = 0;
   pingedMs = 0;
   idleSinceMs: number;
+  /** It is told to go when its next call comes. */
+  old = false;
   private readonly connection: Connection;
   private readonly bornMs: number;
   private readonly maxAgeMs: number;
@@ -31,11 +33,18 @@ export class Life {
   tick(nowMs: number): void {
     const { connection } = this;
     if (this.endedMs > 0) {
-      if (nowMs - this.endedMs >= LINGER_MS) connection.socket.destroy();
+      const { socket, bounds } = connection;
+      // The last answers may still be on their way to a peer that takes them slowly.
+      const mostMs = socket.writableLength > 0 ? Math.max(LINGER_MS, bounds.stallTimeoutMs) : LINGER_MS;
+      if (nowMs - this.endedMs >= mostMs) socket.destroy();
       return;
     }
-    if (nowMs >= this.cutMs || this.stalled(nowMs)) {
-      connection.socket.destroy();
+    if (nowMs >= this.cutMs) {
+      connection.cut(passed('max_connection_age_grace', 'its calls outlived the grace of its age'));
+      return;
+    }
+    if (this.stalled(nowMs)) {
+      connection.cut(passed('stall_timeout', 'nothing that was sent was taken in time'));
       return;
     }
     const late = this.handshakeProblem(nowMs);
@@ -60,14 +69,19 @@ export class Life {
     const { handshakeTimeoutMs: mostMs } = connection.bounds;
     if (mostMs === 0) return null;
     if (!connection.prefaced) {
-      return nowMs - bornMs >= mostMs ? new ConnectionError(CODE.protocolError, 'no preface in time') : null;
+      if (nowMs - bornMs < mostMs) return null;
+      return new ConnectionError(CODE.protocolError, 'no preface in time', 'handshake_timeout');
     }
     if (!connection.settled && nowMs - bornMs >= mostMs) {
-      return new ConnectionError(CODE.settingsTimeout, 'our SETTINGS were not acknowledged in time');
+      return new ConnectionError(
+        CODE.settingsTimeout,
+        'our SETTINGS were not acknowledged in time',
+        'handshake_timeout',
+      );
     }
     const { blockSinceMs } = connection;
     if (blockSinceMs > 0 && nowMs - blockSinceMs >= mostMs) {
-      return new ConnectionError(CODE.enhanceYourCalm, 'a block of headers did not end in time');
+      return passed('handshake_timeout', 'a block of headers did not end in time');
     }
     return null;
   }
@@ -78,7 +92,7 @@ export class Life {
     for (const stream of connection.streams.values()) {
       if (stream.queue !== null && stallTimeoutMs > 0 && nowMs - stream.movedMs >= stallTimeoutMs) {
         // A window that stays shut keeps our memory, and its owner knows how to open it.
-        connection.fail(new ConnectionError(CODE.enhanceYourCalm, 'a window did not open in time'));
+        connection.fail(passed('stall_timeout', 'a window did not open in time'));
         return;
       }
       stream.events.tick(nowMs);
@@ -87,15 +101,24 @@ export class Life {
 
   private leave(nowMs: number): void {
     const { connection } = this;
-    const { idleTimeoutMs, maxAgeGraceMs } = connection.bounds;
+    const { idleTimeoutMs } = connection.bounds;
     if (this.drainingSinceMs > 0) {
       if (nowMs - this.drainingSinceMs >= DRAIN_STEP_MS) connection.drainEnds();
       return;
     }
-    const idle = idleTimeoutMs > 0 && connection.streams.size === 0 && nowMs - this.idleSinceMs >= idleTimeoutMs;
-    const old = nowMs - this.bornMs >= this.maxAgeMs;
-    if (old) this.cutMs = nowMs + maxAgeGraceMs;
-    if (idle || old) connection.drain();
+    this.old = nowMs - this.bornMs >= this.maxAgeMs;
+    if (connection.streams.size > 0) {
+      if (this.old) this.tooOld(nowMs);
+    } else if (idleTimeoutMs > 0 && nowMs - this.idleSinceMs >= idleTimeoutMs) connection.drain();
+  }
+
+  /** Some clients fail what they were about to send when they are told to go with nothing open, so a call is there. */
+  tooOld(nowMs: number): void {
+    const { bounds, prefaced } = this.connection;
+    this.old = false;
+    if (!prefaced || this.drainingSinceMs > 0) return;
+    if (bounds.maxAgeGraceMs > 0) this.cutMs = nowMs + bounds.maxAgeGraceMs;
+    this.connection.drain();
   }
 
   private keepAlive(nowMs: number): void {
@@ -103,7 +126,8 @@ export class Life {
     const { keepaliveTimeMs, keepaliveTimeoutMs } = connection.bounds;
     if (keepaliveTimeMs === 0 || !connection.prefaced) return;
     if (this.pingedMs > 0) {
-      if (nowMs - this.pingedMs >= keepaliveTimeoutMs) connection.socket.destroy();
+      if (nowMs - this.pingedMs < keepaliveTimeoutMs) return;
+      connection.cut(passed('keepalive_timeout', 'a PING was not answered in time'));
       return;
     }
     if (nowMs - connection.readMs < keepaliveTimeMs || connection.backedUp) return;

@@ -50,13 +50,14 @@ export class Sender {
 
   data(stream: Stream, prefix: Uint8Array, body: Uint8Array): boolean {
     const length = prefix.length + body.length;
-    if (stream.queue === null && length <= stream.sendWindow && length <= this.window && length <= this.maxFrameBytes) {
+    if (stream.queue === null && length <= this.most(stream)) {
       this.out.header(length, FRAME.data, 0, stream.id);
       this.out.raw(prefix, 0, prefix.length);
       this.out.raw(body, 0, body.length);
       this.window -= length;
       stream.sendWindow -= length;
-      this.connection.flushSoon();
+      this.connection.guards.answer();
+      this.sent();
       return true;
     }
     if (stream.queue === null) {
@@ -112,17 +113,19 @@ export class Sender {
   private pump(stream: Stream, mostFrames = Number.POSITIVE_INFINITY): void {
     const { out } = this;
     for (let frames = 0; stream.queuedBytes > 0; frames++) {
-      const most = Math.min(stream.sendWindow, this.window, this.maxFrameBytes, stream.queuedBytes);
-      if (most <= 0) break;
-      if (frames === mostFrames || this.connection.backedUp) break;
+      const most = Math.min(this.most(stream), stream.queuedBytes);
+      if (most <= 0 || frames === mostFrames) break;
       out.header(most, FRAME.data, 0, stream.id);
       this.shift(stream, most);
       this.window -= most;
       stream.sendWindow -= most;
       this.blockedBytes -= most;
       // A byte now and then is no progress.
-      if (most >= PROGRESS_BYTES || stream.queuedBytes === 0) stream.movedMs = this.connection.nowMs();
-      if (out.length >= FLUSH_AT) this.connection.flush();
+      if (most >= PROGRESS_BYTES || stream.queuedBytes === 0) {
+        stream.movedMs = this.connection.nowMs();
+        this.connection.guards.answer();
+      }
+      this.sent();
     }
     this.connection.flushSoon();
     if (stream.queuedBytes > 0) {
@@ -132,6 +135,16 @@ export class Sender {
     stream.queue = null;
     if (stream.ending !== null) this.sendEnd(stream, stream.ending);
     else stream.events.drained();
+  }
+
+  /** Bytes of a frame of it that may go out now. */
+  private most(stream: Stream): number {
+    return this.connection.backedUp ? 0 : Math.min(stream.sendWindow, this.window, this.maxFrameBytes);
+  }
+
+  private sent(): void {
+    if (this.out.length >= FLUSH_AT) this.connection.flush();
+    else this.connection.flushSoon();
   }
 
   /** Moves bytes from the head of the queue to the output. */

@@ -18,12 +18,19 @@ const LARGEST_FRAME = 0xff_ffff;
 /** What the peer has told, as far as it concerns us. */
 export interface PeerSettings {
   headerTableSize: number;
+  /** Whether it was made smaller, though it may have grown again since (RFC 7541, section 4.2). */
+  tableShrank: boolean;
   initialWindowSize: number;
   maxFrameSize: number;
 }
 
 export function defaultSettings(): PeerSettings {
-  return { headerTableSize: DEFAULT_TABLE_BYTES, initialWindowSize: DEFAULT_WINDOW, maxFrameSize: MAX_FRAME_BYTES };
+  return {
+    headerTableSize: DEFAULT_TABLE_BYTES,
+    tableShrank: false,
+    initialWindowSize: DEFAULT_WINDOW,
+    maxFrameSize: MAX_FRAME_BYTES,
+  };
 }
 
 /** Reads the payload of a SETTINGS frame into `settings`. Throws ConnectionError for a value that may not be. */
@@ -33,6 +40,7 @@ export function readSettings(bytes: Uint8Array, start: number, end: number, sett
     const value = bytes[at + 2]! * 0x100_0000 + ((bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!);
     switch (id) {
       case SETTING.headerTableSize:
+        if (value < settings.headerTableSize) settings.tableShrank = true;
         settings.headerTableSize = value;
         break;
       case SETTING.enablePush:

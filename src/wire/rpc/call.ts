@@ -90,8 +90,13 @@ export abstract class Call implements StreamEvents, CallContext, Room {
     if (this.timeoutMs !== null && nowMs - this.startedMs >= this.timeoutMs) {
       this.cut({ code: STATUS.deadlineExceeded, message: 'the deadline is over' });
     } else if (!this.begun && nowMs - this.startedMs >= this.service.requestTimeoutMs) {
-      this.cut({ code: STATUS.deadlineExceeded, message: 'the request did not arrive in time' });
+      this.late();
     }
+  }
+
+  protected late(): void {
+    this.stream.connection.application.refused('request_timeout');
+    this.cut({ code: STATUS.deadlineExceeded, message: 'the request did not arrive in time' });
   }
 
   /** False when the message has to wait for a window. */

@@ -10,6 +10,7 @@ export class HttpAnswer implements StreamEvents {
   private readonly stream: Stream;
   private readonly plan: Plan & { kind: 'http' };
   private readonly dueMs: number;
+  private answered = false;
 
   constructor(stream: Stream, plan: Plan & { kind: 'http' }, timeoutMs: number) {
     this.stream = stream;
@@ -26,6 +27,8 @@ export class HttpAnswer implements StreamEvents {
   }
 
   run(): void {
+    if (this.answered) return;
+    this.answered = true;
     const { status, text, withBody } = this.plan;
     const body = Buffer.from(`${text}\n`);
     const fields = [':status', String(status), 'content-type', 'text/plain', 'content-length', String(body.length)];

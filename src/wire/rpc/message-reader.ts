@@ -12,7 +12,10 @@ export class CallError extends Error {
 
 export interface Message {
   readonly compressed: boolean;
+  /** Its own: no larger chunk is kept for them. */
   readonly bytes: Uint8Array;
+  /** What was taken of the room for it, to be given back by whoever is done with it. */
+  readonly held: number;
 }
 
 /** Who says whether there is room for bytes that wait to become a message. */
@@ -23,6 +26,9 @@ export interface Room {
 
 const PREFIX_BYTES = 5;
 const FIRST_BYTES = 1_024;
+const NOTHING = Buffer.alloc(0);
+/** What a message costs beside its bytes, so that those without any are counted. */
+const OVERHEAD_BYTES = 256;
 
 /** "Length-Prefixed-Message" of the gRPC protocol, cut anywhere. What it keeps grows as bytes come, not as lengths claim. */
 export class MessageReader {
@@ -52,15 +58,8 @@ export class MessageReader {
       if (this.prefixed < PREFIX_BYTES) return;
       if (this.kept === null) this.length = messageLength(this.prefix, 0, this.maxBytes);
       const to = Math.min(end, at + this.length - this.at);
-      if (this.at === 0 && to - at === this.length) this.finish(view(bytes, at, to), take);
-      else {
-        this.keep(bytes, at, to);
-        if (this.at === this.length) {
-          const whole = this.kept!.subarray(0, this.length);
-          this.drop();
-          this.finish(whole, take);
-        }
-      }
+      this.keep(bytes, at, to);
+      if (this.at === this.length) this.finish(take);
       at = to;
       // A message without bytes ends where its prefix does.
       if (at === end && this.prefixed < PREFIX_BYTES) return;
@@ -69,26 +68,32 @@ export class MessageReader {
 
   /** What was kept of a message that will never be whole. */
   drop(): void {
-    if (this.kept !== null) this.room.give(this.kept.length);
+    if (this.kept !== null) this.room.give(this.kept.length + OVERHEAD_BYTES);
     this.kept = null;
     this.at = 0;
   }
 
-  private finish(bytes: Uint8Array, take: (message: Message) => void): void {
-    const compressed = this.prefix[0] === 1;
+  private finish(take: (message: Message) => void): void {
+    const kept = this.kept!;
+    this.kept = null;
+    this.at = 0;
     this.prefixed = 0;
-    take({ compressed, bytes });
+    take({
+      compressed: this.prefix[0] === 1,
+      bytes: kept.subarray(0, this.length),
+      held: kept.length + OVERHEAD_BYTES,
+    });
   }
 
   private keep(bytes: Buffer, start: number, end: number): void {
     const needed = this.at + end - start;
-    const before = this.kept?.length ?? 0;
-    if (needed > before || this.kept === null) {
+    const before = this.kept?.length ?? -OVERHEAD_BYTES;
+    if (this.kept === null || needed > before) {
       const capacity = Math.max(needed, Math.min(this.length, Math.max(FIRST_BYTES, before * 2)));
       if (!this.room.take(capacity - before)) {
         throw new CallError(STATUS.resourceExhausted, 'too many bytes of unfinished messages');
       }
-      const larger = Buffer.allocUnsafeSlow(capacity);
+      const larger = capacity === 0 ? NOTHING : Buffer.allocUnsafeSlow(capacity);
       this.kept?.copy(larger, 0, 0, this.at);
       this.kept = larger;
     }

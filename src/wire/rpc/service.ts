@@ -1,3 +1,4 @@
+import type { Refusal } from '../http2/bounds.ts';
 import type { Application, Connection } from '../http2/connection.ts';
 import type { Head } from '../http2/head.ts';
 import type { Stream, StreamEvents } from '../http2/stream.ts';
@@ -16,7 +17,7 @@ export interface RpcOptions {
   readonly statusOf: (error: unknown) => Status;
   /** A larger message is RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
-  /** Handlers that run at once; a call beyond is RESOURCE_EXHAUSTED. */
+  /** Handlers that run at once, half of them of streams at most; a call beyond is RESOURCE_EXHAUSTED. */
   readonly maxRunning: number;
   /** Bytes of messages that are not whole or not read: of a connection, and of all. */
   readonly maxBufferedBytes: number;
@@ -38,8 +39,9 @@ export class RpcService {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly statusOf: (error: unknown) => Status;
-  /** Handlers that run. */
+  /** Handlers that run, and those of streams among them. */
   running = 0;
+  streaming = 0;
   private bufferedBytes = 0;
   private readonly options: RpcOptions;
 
@@ -54,30 +56,39 @@ export class RpcService {
   open: Application['open'] = (stream: Stream, head: Head | null): StreamEvents => {
     if (head === null) {
       const message = `a header list of more than ${stream.connection.bounds.maxHeaderListBytes} bytes`;
-      return this.refuse(stream, { code: STATUS.resourceExhausted, message });
+      return this.exhausted(stream, 'max_header_list_bytes', message);
     }
     head.memo ??= planOf(head, this.options.methods);
     const plan = head.memo as Plan;
-    if (plan.kind === 'call') return this.call(stream, plan, head);
     if (plan.kind === 'refused') return this.refuse(stream, plan, plan.accepting);
+    const { connection } = stream;
+    const { maxConcurrentStreams } = connection.bounds;
+    // Who has not acknowledged our SETTINGS may have sent as many again before it knew them.
+    const most = connection.settled ? maxConcurrentStreams : 2 * maxConcurrentStreams;
+    if (connection.load > most) return this.exhausted(stream, 'max_streams', 'too many calls at once');
+    if (plan.kind === 'call') return this.call(stream, plan, head);
     return new HttpAnswer(stream, plan, this.requestTimeoutMs);
   };
 
   private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields }: Head): StreamEvents {
     const { connection } = stream;
-    const { maxConcurrentStreams, maxBlockedBytes } = connection.bounds;
-    // Who has not acknowledged our SETTINGS may have sent as many again before it knew them.
-    const most = connection.settled ? maxConcurrentStreams : 2 * maxConcurrentStreams;
-    if (connection.load > most || this.running >= this.options.maxRunning) {
-      return this.refuse(stream, { code: STATUS.resourceExhausted, message: 'too many calls at once' });
-    }
-    if (connection.sender.blockedBytes > maxBlockedBytes) {
-      return this.refuse(stream, { code: STATUS.resourceExhausted, message: 'too many answers wait to be read' });
-    }
     const { method } = plan;
+    const { maxRunning } = this.options;
+    // Streams may stay for ever and do nothing, so some room is left beside them for calls that come and go.
+    if (this.running >= maxRunning || (method.kind === 'stream' && this.streaming * 2 >= maxRunning)) {
+      return this.exhausted(stream, 'max_running_calls', 'too many calls at once');
+    }
+    if (connection.sender.blockedBytes > connection.bounds.maxBlockedBytes) {
+      return this.exhausted(stream, 'max_blocked_bytes', 'too many answers wait to be read');
+    }
     return method.kind === 'unary'
       ? new UnaryCall(this, stream, plan, fields, method.serve)
       : new StreamingCall(this, stream, plan, fields, method.serve);
+  }
+
+  private exhausted(stream: Stream, bound: Refusal, message: string): StreamEvents {
+    stream.connection.application.refused(bound);
+    return this.refuse(stream, { code: STATUS.resourceExhausted, message });
   }
 
   private refuse(stream: Stream, status: Status, accepting = false): StreamEvents {
@@ -87,8 +98,10 @@ export class RpcService {
 
   takeRoom(connection: Connection, bytes: number): boolean {
     const { maxBufferedBytes, maxBufferedBytesOfAll } = this.options;
-    if (connection.bufferedBytes + bytes > maxBufferedBytes) return false;
-    if (this.bufferedBytes + bytes > maxBufferedBytesOfAll) return false;
+    if (connection.bufferedBytes + bytes > maxBufferedBytes || this.bufferedBytes + bytes > maxBufferedBytesOfAll) {
+      connection.application.refused('max_buffered_bytes');
+      return false;
+    }
     connection.bufferedBytes += bytes;
     this.bufferedBytes += bytes;
     return true;

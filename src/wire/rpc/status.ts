@@ -3,6 +3,7 @@ import type { Metadata } from './metadata.ts';
 /** The codes of gRPC that the transport itself sends (https://grpc.io/docs/guides/status-codes/). */
 export const STATUS = {
   ok: 0,
+  cancelled: 1,
   unknown: 2,
   deadlineExceeded: 4,
   resourceExhausted: 8,

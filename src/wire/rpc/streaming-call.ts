@@ -4,6 +4,7 @@ import { gunzipped } from './gzip.ts';
 import { CallError, type Message, MessageReader } from './message-reader.ts';
 import type { StreamContext, StreamHandler } from './method.ts';
 import type { Plan } from './plan.ts';
+import { Queue } from './queue.ts';
 import type { RpcService } from './service.ts';
 import { STATUS } from './status.ts';
 
@@ -12,15 +13,23 @@ export class StreamingCall extends Call implements StreamContext {
   readonly messages: AsyncIterable<Uint8Array> = {
     [Symbol.asyncIterator]: () => ({
       next: () => this.next(),
-      return: async () => ({ done: true, value: undefined }),
+      return: async () => {
+        this.deaf = true;
+        this.dropUnread();
+        return { done: true, value: undefined };
+      },
     }),
   };
   private readonly handler: StreamHandler;
   private readonly gzip: boolean;
   private readonly reader: MessageReader;
-  private readonly queue: Message[] = [];
+  private readonly queue = new Queue<Message>();
   /** Bytes of the wire that are given back to the caller once the queue is empty. */
   private heldBytes = 0;
+  /** Since when a message is not whole; 0: none is begun. */
+  private partialSinceMs = 0;
+  /** The handler wants no more messages. */
+  private deaf = false;
   private allCame = false;
   private runs = false;
   private wake: (() => void) | null = null;
@@ -43,6 +52,10 @@ export class StreamingCall extends Call implements StreamContext {
 
   data(bytes: Buffer, start: number, end: number): void {
     if (this.ended) return;
+    if (this.deaf) {
+      this.stream.consume(end - start);
+      return;
+    }
     try {
       this.reader.read(bytes, start, end, (message) => this.accept(message));
     } catch (error) {
@@ -50,6 +63,8 @@ export class StreamingCall extends Call implements StreamContext {
       this.cut({ code: error.code, message: error.message });
       return;
     }
+    if (!this.reader.partial) this.partialSinceMs = 0;
+    else if (this.partialSinceMs === 0) this.partialSinceMs = this.stream.connection.readMs;
     this.heldBytes += end - start;
     // An unfinished message needs the rest of it, so its bytes are not held back.
     if (this.queue.length === 0) this.giveBack();
@@ -57,16 +72,25 @@ export class StreamingCall extends Call implements StreamContext {
   }
 
   private accept(message: Message): void {
+    this.partialSinceMs = 0;
+    this.queue.push(message);
     if (message.compressed && !this.gzip) {
       throw new CallError(STATUS.internal, 'a compressed message without grpc-encoding');
     }
-    if (!this.take(message.bytes.length)) throw new CallError(STATUS.resourceExhausted, 'too many unread messages');
-    this.queue.push(message);
+  }
+
+  /** A stream may be silent for ever, but not in the middle of a message, which takes room. */
+  override tick(nowMs: number): void {
+    super.tick(nowMs);
+    const { partialSinceMs } = this;
+    // While others wait to be read, it may be our window that keeps the rest of it.
+    if (this.ended || partialSinceMs === 0 || this.queue.length > 0) return;
+    if (nowMs - partialSinceMs >= this.service.requestTimeoutMs) this.late();
   }
 
   end(): void {
     if (this.ended) return;
-    if (this.reader.partial) {
+    if (this.reader.partial && !this.deaf) {
       this.cut({ code: STATUS.internal, message: 'the message is cut short' });
       return;
     }
@@ -77,6 +101,7 @@ export class StreamingCall extends Call implements StreamContext {
   run(): void {
     if (this.ended) return;
     this.enter();
+    this.service.streaming++;
     this.runs = true;
     void this.handle();
   }
@@ -115,16 +140,29 @@ export class StreamingCall extends Call implements StreamContext {
     }
     const message = this.ended ? undefined : this.queue.shift();
     if (message === undefined) return { done: true, value: undefined };
-    this.give(message.bytes.length);
     if (this.queue.length === 0) this.giveBack();
-    const { compressed, bytes } = message;
-    return { done: false, value: compressed ? await gunzipped(bytes, this.service.maxMessageBytes) : bytes };
+    try {
+      return { done: false, value: await this.plain(message) };
+    } finally {
+      this.give(message.held);
+    }
+  }
+
+  private plain({ compressed, bytes }: Message): Uint8Array | Promise<Uint8Array> {
+    return compressed ? gunzipped(bytes, this.service.maxMessageBytes, () => !this.ended) : bytes;
   }
 
   private giveBack(): void {
     const bytes = this.heldBytes;
     this.heldBytes = 0;
     this.stream.consume(bytes);
+  }
+
+  private dropUnread(): void {
+    this.partialSinceMs = 0;
+    this.reader.drop();
+    for (let left = this.queue.shift(); left !== undefined; left = this.queue.shift()) this.give(left.held);
+    this.giveBack();
   }
 
   private wakeReader(): void {
@@ -134,6 +172,7 @@ export class StreamingCall extends Call implements StreamContext {
 
   private done(): void {
     this.runs = false;
+    this.service.streaming--;
     this.leave();
   }
 
@@ -142,8 +181,7 @@ export class StreamingCall extends Call implements StreamContext {
   }
 
   protected abandoned(): void {
-    this.reader.drop();
-    for (const { bytes } of this.queue.splice(0)) this.give(bytes.length);
+    this.dropUnread();
     this.wakeReader();
     this.drained();
     const listeners = this.cancelListeners.splice(0);

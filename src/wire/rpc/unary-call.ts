@@ -15,6 +15,8 @@ export class UnaryCall extends Call {
   private readonly gzip: boolean;
   private message: Uint8Array | null = null;
   private compressed = false;
+  /** Of the room, for the message. */
+  private held = 0;
   private reader: MessageReader | null = null;
   private runs = false;
 
@@ -45,18 +47,20 @@ export class UnaryCall extends Call {
   /** Most messages are one frame. */
   private read(bytes: Buffer, start: number, end: number): void {
     const { maxMessageBytes } = this.service;
-    if (this.reader === null && this.message === null && end - start >= PREFIX_BYTES) {
+    if (this.reader === null && this.stream.remoteEnded && end - start >= PREFIX_BYTES) {
       const length = messageLength(bytes, start, maxMessageBytes);
-      if (length === end - start - PREFIX_BYTES) {
-        this.accept(bytes[start] === 1, view(bytes, start + PREFIX_BYTES, end));
+      // It is served at the end of this read, so nothing is kept.
+      if (length === end - start - PREFIX_BYTES && bytes[start] === 0) {
+        this.message = view(bytes, start + PREFIX_BYTES, end);
         return;
       }
     }
     this.reader ??= new MessageReader(maxMessageBytes, this);
-    this.reader.read(bytes, start, end, (message: Message) => this.accept(message.compressed, message.bytes));
+    this.reader.read(bytes, start, end, (message) => this.accept(message));
   }
 
-  private accept(compressed: boolean, bytes: Uint8Array): void {
+  private accept({ compressed, bytes, held }: Message): void {
+    this.held += held;
     if (this.message !== null) throw new CallError(STATUS.unimplemented, 'a second message in a call of one');
     if (compressed && !this.gzip) throw new CallError(STATUS.internal, 'a compressed message without grpc-encoding');
     this.compressed = compressed;
@@ -81,7 +85,9 @@ export class UnaryCall extends Call {
 
   private async inflate(): Promise<void> {
     try {
-      this.handle(await gunzipped(this.message!, this.service.maxMessageBytes));
+      const message = await gunzipped(this.message!, this.service.maxMessageBytes, () => !this.ended);
+      if (this.ended) this.done();
+      else this.handle(message);
     } catch (error) {
       this.done();
       this.failWith(error);
@@ -95,6 +101,7 @@ export class UnaryCall extends Call {
     } catch (error) {
       reply = Promise.reject(error);
     }
+    this.letGo();
     reply.then(
       (bytes) => this.reply(bytes),
       (error) => {
@@ -117,7 +124,13 @@ export class UnaryCall extends Call {
 
   private done(): void {
     this.runs = false;
+    this.letGo();
     this.leave();
+  }
+
+  private letGo(): void {
+    if (this.held > 0) this.give(this.held);
+    this.held = 0;
   }
 
   drained(): void {}
@@ -129,5 +142,7 @@ export class UnaryCall extends Call {
   protected abandoned(): void {
     this.reader?.drop();
     this.message = null;
+    // What is being inflated is kept though nobody waits for it.
+    if (!this.runs) this.letGo();
   }
 }

@@ -1,0 +1,326 @@
+import { expect } from 'chai';
+import type { Bounds } from '../../src/wire/http2/bounds.ts';
+import { type ConnectionError, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
+import type { RpcOptions } from '../../src/wire/rpc/service.ts';
+import { ECHO, IDLE, type InProcess, inProcess, WAIT } from './bed.ts';
+import {
+  call,
+  data,
+  frame,
+  GREETING,
+  headers,
+  message,
+  reset,
+  rpcFields,
+  SETTINGS,
+  SETTINGS_ACK,
+  settings,
+  windowUpdate,
+} from './peer.ts';
+
+const HI = Buffer.from('hi');
+const PING = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
+/** So many at once, and next to none a second. */
+const few = (burst: number) => ({ burst, perSecond: 1e-6 });
+
+/** Why it was ended; null while it goes on. */
+function endedBy({ errors }: InProcess): string | null {
+  const [error] = errors;
+  return error === undefined ? null : (error as ConnectionError).reason;
+}
+
+/** What waits is written at the end of a turn of the event loop. */
+const aTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** The payloads of frames of a type on a stream. */
+function saidFrames(one: InProcess, type: number, id: number): Buffer[] {
+  const said = one.said();
+  const found: Buffer[] = [];
+  for (let at = 0; at < said.length; ) {
+    const length = said.readUIntBE(at, 3);
+    if (said[at + 3] === type && said.readUInt32BE(at + 5) === id) found.push(said.subarray(at + 9, at + 9 + length));
+    at += 9 + length;
+  }
+  return found;
+}
+
+describe('bounds of a connection', () => {
+  const counted: readonly {
+    readonly what: string;
+    readonly reason: string;
+    readonly bounds: (most: number) => Partial<Bounds>;
+    readonly first?: Buffer;
+    readonly one: (i: number) => Buffer;
+  }[] = [
+    { what: 'PING', reason: 'max_control_frames', bounds: (n) => ({ maxControlFrames: few(n) }), one: () => PING },
+    {
+      what: 'WINDOW_UPDATE',
+      reason: 'max_control_frames',
+      bounds: (n) => ({ maxControlFrames: few(n) }),
+      one: () => windowUpdate(0, 1),
+    },
+    {
+      what: 'SETTINGS, of 20 control frames each,',
+      reason: 'max_control_frames',
+      bounds: (n) => ({ maxControlFrames: few(20 * n) }),
+      one: () => settings([4, 65_535]),
+    },
+    {
+      what: 'call that is taken back at once',
+      reason: 'max_resets',
+      bounds: (n) => ({ maxResets: few(n) }),
+      one: (i) => Buffer.concat([call(2 * i + 1, ECHO, HI), reset(2 * i + 1, 8)]),
+    },
+    {
+      what: 'call that we are made to reset',
+      reason: 'max_stream_errors',
+      bounds: (n) => ({ maxStreamErrors: few(n) }),
+      one: (i) => Buffer.concat([call(2 * i + 1, WAIT, HI), windowUpdate(2 * i + 1, 0)]),
+    },
+    {
+      what: 'CONTINUATION',
+      reason: 'max_continuations',
+      bounds: (maxContinuations) => ({ maxContinuations }),
+      first: frame(FRAME.headers, 0, 1, Buffer.of(0x82)),
+      one: () => frame(FRAME.continuation, 0, 1, Buffer.of(0x82)),
+    },
+  ];
+  for (const { what, reason, bounds, first = Buffer.alloc(0), one } of counted) {
+    for (const most of [3, 50]) {
+      it(`takes ${most} where ${reason} says so, and ends with the next: ${what}`, () => {
+        const connection = inProcess({ bounds: bounds(most) });
+        connection.hear(GREETING, first);
+        for (let i = 0; i < most; i++) connection.hear(one(i));
+        expect(endedBy(connection)).to.equal(null);
+        connection.hear(one(most));
+        expect(endedBy(connection)).to.equal(reason);
+      });
+    }
+  }
+
+  it('refuses a list of more than 500 bytes of header, and ends at one of more than 8,000', () => {
+    const long = (id: number, bytes: number) => headers(id, rpcFields(ECHO, 'x-long', 'y'.repeat(bytes)), true);
+    const one = inProcess({ bounds: { maxHeaderListBytes: 500 } });
+    one.hear(GREETING, long(1, 10), long(3, 7_000));
+    expect([one.refused, endedBy(one)]).to.deep.equal([['max_header_list_bytes'], null]);
+    one.hear(long(5, 8_000));
+    expect(endedBy(one)).to.equal('max_header_list_bytes');
+    const other = inProcess({ bounds: { maxHeaderListBytes: 1_000 } });
+    other.hear(GREETING, long(1, 8_000));
+    expect(endedBy(other)).to.equal(null);
+  });
+
+  it('stops reading at 1,000 unsent bytes, and ends when they are not taken within 200 ms', async () => {
+    const bounds = { maxUnsentBytes: 1_000, stallTimeoutMs: 200 };
+    for (const [bytes, full] of [
+      [100, false],
+      [1_000, true],
+    ] as const) {
+      const one = inProcess({ bounds });
+      one.hold();
+      one.hear(GREETING, call(1, ECHO, Buffer.alloc(bytes)));
+      await aTurn();
+      await aTurn();
+      const now = Date.now();
+      expect(one.connection.backedUp).to.equal(full);
+      expect(one.connection.socket.isPaused()).to.equal(full);
+      one.connection.life.tick(now + 199 - 1_000);
+      expect(endedBy(one)).to.equal(null);
+      one.connection.life.tick(now + 200);
+      expect(endedBy(one)).to.equal(full ? 'stall_timeout' : null);
+    }
+  });
+
+  describe('in time', () => {
+    const times: readonly {
+      readonly what: string;
+      readonly reason: string;
+      readonly bounds: (ms: number) => Partial<Bounds>;
+      readonly said: readonly Buffer[];
+    }[] = [
+      { what: 'no word', reason: 'handshake_timeout', bounds: (ms) => ({ handshakeTimeoutMs: ms }), said: [] },
+      {
+        what: 'a preface alone',
+        reason: 'handshake_timeout',
+        bounds: (ms) => ({ handshakeTimeoutMs: ms }),
+        said: [PREFACE],
+      },
+      {
+        what: 'no ACK of our SETTINGS',
+        reason: 'handshake_timeout',
+        bounds: (ms) => ({ handshakeTimeoutMs: ms }),
+        said: [PREFACE, SETTINGS],
+      },
+      {
+        what: 'half a block of headers',
+        reason: 'handshake_timeout',
+        bounds: (ms) => ({ handshakeTimeoutMs: ms }),
+        said: [GREETING, frame(FRAME.headers, 0, 1, Buffer.of(0x82))],
+      },
+      {
+        what: 'a window that stays shut',
+        reason: 'stall_timeout',
+        bounds: (ms) => ({ stallTimeoutMs: ms }),
+        said: [PREFACE, settings([4, 0]), SETTINGS_ACK, call(1, ECHO, HI)],
+      },
+    ];
+    for (const { what, reason, bounds, said } of times) {
+      for (const ms of [1_000, 5_000]) {
+        it(`is kept for ${ms} ms by ${reason} with ${what}, and no longer`, async () => {
+          const before = Date.now();
+          const one = inProcess({ bounds: bounds(ms) });
+          if (said.length > 0) one.hear(...said);
+          await aTurn();
+          one.connection.life.tick(before + ms - 1);
+          expect(endedBy(one)).to.equal(null);
+          one.connection.life.tick(Date.now() + ms);
+          expect(endedBy(one)).to.equal(reason);
+        });
+      }
+    }
+
+    it('is pinged after 1,000 ms of silence and ended 500 ms later, unless it answers', async () => {
+      for (const answers of [true, false]) {
+        const one = inProcess({ bounds: { keepaliveTimeMs: 1_000, keepaliveTimeoutMs: 500 } });
+        one.hear(GREETING);
+        const now = Date.now();
+        one.connection.life.tick(now + 1_000);
+        await aTurn();
+        expect(saidFrames(one, FRAME.ping, 0)).to.have.length(1);
+        if (answers) one.hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
+        one.connection.life.tick(now + 1_499);
+        expect(endedBy(one)).to.equal(null);
+        one.connection.life.tick(now + 1_500);
+        expect(endedBy(one)).to.equal(answers ? null : 'keepalive_timeout');
+      }
+    });
+
+    it('is kept for a year without a call, while it answers its pings', async () => {
+      const one = inProcess();
+      one.hear(GREETING);
+      const now = Date.now();
+      for (let day = 1; day <= 365; day++) {
+        one.connection.life.tick(now + day * 86_400_000);
+        one.hear(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
+      }
+      await aTurn();
+      expect([endedBy(one), one.connection.ended]).to.deep.equal([null, false]);
+      expect(saidFrames(one, FRAME.goaway, 0)).to.have.length(0);
+    });
+
+    it('is told to go between 900 and 1,100 s old, each at a time of its own, and only when a call comes', async () => {
+      const began = Date.now();
+      const ones = Array.from({ length: 200 }, () =>
+        inProcess({ bounds: { maxAgeMs: 1_000_000, keepaliveTimeMs: 0 } }),
+      );
+      const told = (one: InProcess) => one.connection.life.drainingSinceMs > 0;
+      const tick = (ms: number) => {
+        for (const one of ones) one.connection.life.tick(ms);
+        return ones.filter(({ connection }) => connection.life.old).length;
+      };
+      for (const one of ones) one.hear(GREETING);
+      expect(tick(began + 899_000)).to.equal(0);
+      expect(tick(began + 1_000_000)).to.be.within(20, 180);
+      expect(tick(Date.now() + 1_100_001)).to.equal(200);
+      expect(ones.filter(told)).to.have.length(0);
+      for (const one of ones) one.hear(call(1, ECHO, HI));
+      expect(ones.filter(told)).to.have.length(200);
+      await aTurn();
+      await aTurn();
+      for (const one of ones) expect(saidFrames(one, FRAME.data, 1)).to.deep.equal([message(HI)]);
+    });
+
+    it('is cut when its calls outlive a grace of 500 ms, and never where the grace is 0', () => {
+      for (const [maxAgeGraceMs, reason] of [
+        [500, 'max_connection_age_grace'],
+        [0, null],
+      ] as const) {
+        const one = inProcess({ bounds: { maxAgeMs: 1_000, maxAgeGraceMs } });
+        one.hear(GREETING, call(1, IDLE, HI));
+        const old = Date.now() + 1_101;
+        one.connection.life.tick(old);
+        one.connection.life.tick(old + 499);
+        expect([one.connection.life.drainingSinceMs > 0, endedBy(one)]).to.deep.equal([true, null]);
+        one.connection.life.tick(old + 500);
+        one.connection.life.tick(old + 10_000_000);
+        expect(endedBy(one)).to.equal(reason);
+      }
+    });
+  });
+
+  describe('of calls', () => {
+    const never = () => new Promise<Uint8Array>(() => {});
+    const methods: RpcOptions['methods'] = new Map([
+      [WAIT, { kind: 'unary', serve: never }],
+      [ECHO, { kind: 'unary', serve: async (bytes: Uint8Array) => bytes }],
+    ]);
+
+    for (const most of [2, 20]) {
+      it(`refuses beyond ${most} calls of a connection, and beyond ${most} of all`, () => {
+        const waiting = (n: number) => Array.from({ length: n }, (_, i) => call(2 * i + 1, WAIT, HI));
+        const streams = inProcess({ bounds: { maxConcurrentStreams: most }, calls: { methods } });
+        const running = inProcess({ calls: { methods, maxRunning: most } });
+        for (const one of [streams, running]) {
+          one.hear(GREETING, ...waiting(most));
+          expect(one.refused).to.deep.equal([]);
+          one.hear(call(1_001, ECHO, HI));
+        }
+        expect([streams.refused, running.refused]).to.deep.equal([['max_streams'], ['max_running_calls']]);
+      });
+    }
+
+    it('refuses while more than 1,000 bytes wait for a window', async () => {
+      const one = inProcess({ bounds: { maxBlockedBytes: 1_000 } });
+      one.hear(PREFACE, settings([4, 0]), SETTINGS_ACK, call(1, ECHO, Buffer.alloc(900)));
+      await aTurn();
+      one.hear(call(3, ECHO, Buffer.alloc(900)));
+      await aTurn();
+      expect(one.refused).to.deep.equal([]);
+      one.hear(call(5, ECHO, HI));
+      expect(one.refused).to.deep.equal(['max_blocked_bytes']);
+    });
+
+    for (const [what, calls] of [
+      ['of a connection', { maxBufferedBytes: 5_000 }],
+      ['of all', { maxBufferedBytesOfAll: 5_000 }],
+    ] as const) {
+      it(`refuses beyond 5,000 bytes of unfinished messages ${what}`, () => {
+        const one = inProcess({ calls });
+        const half = (id: number) => [
+          headers(id, rpcFields(ECHO)),
+          data(id, message(Buffer.alloc(4_000)).subarray(0, 3_000)),
+        ];
+        one.hear(GREETING, ...half(1));
+        expect(one.refused).to.deep.equal([]);
+        one.hear(...half(3));
+        expect(one.refused).to.deep.equal(['max_buffered_bytes']);
+      });
+    }
+
+    it('refuses a message that has not arrived within 1,000 ms', () => {
+      const one = inProcess({ calls: { requestTimeoutMs: 1_000 } });
+      const before = Date.now();
+      one.hear(GREETING, headers(1, rpcFields(ECHO)));
+      one.connection.life.tick(before + 999);
+      expect(one.refused).to.deep.equal([]);
+      one.connection.life.tick(Date.now() + 1_000);
+      expect(one.refused).to.deep.equal(['request_timeout']);
+    });
+  });
+
+  it('gives the window of 16 MiB back in batches of 8 MiB, so that 40 MB in frames of 16 kB never find it dry', async () => {
+    const one = inProcess();
+    one.hear(GREETING, headers(1, rpcFields('/test.T/None')));
+    await aTurn();
+    const piece = data(1, Buffer.alloc(16_384));
+    for (let sent = 16_384; sent < 40_000_000; sent += 16_384) {
+      one.hear(piece);
+      if (sent % (16_384 * 64) === 0) await aTurn();
+    }
+    await aTurn();
+    const given = saidFrames(one, FRAME.windowUpdate, 0).map((payload) => payload.readUInt32BE());
+    const batch = 8 * 1024 * 1024;
+    expect(given).to.deep.equal([16 * 1024 * 1024 - 65_535, batch, batch, batch, batch]);
+    expect(endedBy(one)).to.equal(null);
+  });
+});
