@@ -7,9 +7,7 @@ import { type Caller, CallerGoneError, type Charge, type StoreError } from '../.
 import type { Micros } from '../../core/request.ts';
 import { PartlyCountedError } from '../partly-counted.ts';
 import { refusedByRedis } from './failure.ts';
-import { keyBytes } from './key-bytes.ts';
-
-type Argument = string | Buffer;
+import { type Packed, packed, packedKeys } from './script-call.ts';
 
 /** The hits of one caller, who waits. */
 interface Waiting {
@@ -70,26 +68,20 @@ export class Batch {
   }
 
   /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/batch.lua wants them. */
-  arguments(options: BatchOptions): Argument[] {
-    const before = this.#keysBefore();
-    const keys = this.#hits + before.length;
-    const args: Argument[] = new Array(2 + keys + 2 * this.#hits);
-    args[0] = String(keys);
-    let key = 1;
-    let argument = 1 + keys;
-    args[argument++] = String(this.#hits);
+  arguments(options: BatchOptions): readonly Packed[] {
+    const keys: string[] = [];
+    const args = [String(this.#hits)];
     for (const { hits } of this.#waiting) {
       for (const hit of hits) {
-        args[key++] = keyBytes(hit.key);
-        args[argument++] = String(hit.cost);
-        args[argument++] = String(lifeSeconds(hit, options));
+        keys.push(hit.key);
+        args.push(String(hit.cost), String(lifeSeconds(hit, options)));
       }
     }
-    for (const each of before) args[key++] = keyBytes(each);
+    keys.push(...this.#keysBefore());
     this.#pushGroups(args);
-    this.#pushNumbers(args, keys);
+    this.#pushNumbers(args);
     args.push(this.#name);
-    return args;
+    return [packed([String(keys.length)]), packedKeys(keys), packed(args)];
   }
 
   /** Of the windows before, of hits on sliding windows. */
@@ -102,14 +94,14 @@ export class Batch {
   }
 
   /** Of hits on anything but fixed windows; where a life would stand stands where they begin. Once for all of a bucket. */
-  #pushNumbers(args: Argument[], keys: number): void {
+  #pushNumbers(args: string[]): void {
     const buckets = new Map<Limit, string>();
-    let at = keys + 3;
+    let at = 2;
     let before = this.#hits;
     for (const { hits, nowUs } of this.#waiting) {
       for (const hit of hits) {
         const { limit } = hit;
-        const begin = buckets.get(limit) ?? String(keys - args.length);
+        const begin = buckets.get(limit) ?? String(-1 - args.length);
         if (isBucket(limit.algorithm)) {
           if (!buckets.has(limit)) args.push('b', ...numbersOfBucket(hit));
           buckets.set(limit, begin);
@@ -124,7 +116,7 @@ export class Batch {
     }
   }
 
-  #pushGroups(args: Argument[]): void {
+  #pushGroups(args: string[]): void {
     let first = 1;
     for (const { hits, charge } of this.#waiting) {
       // Where a refused hit is charged, one without siblings is charged in any case.
