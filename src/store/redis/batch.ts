@@ -1,12 +1,11 @@
-import { bucketOfHit, countsRefused, windowOfHit } from '../../core/algorithm/algorithm.ts';
-import { elapsedTicks } from '../../core/algorithm/sliding-window.ts';
+import { countsRefused } from '../../core/algorithm/algorithm.ts';
 import type { Hit, Reading, Refuses } from '../../core/decision.ts';
 import { type Fate, readingOf } from '../../core/fate.ts';
-import { isBucket, type Limit } from '../../core/limit.ts';
 import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import type { Micros } from '../../core/request.ts';
 import { PartlyCountedError } from '../partly-counted.ts';
 import { refusedByRedis } from './failure.ts';
+import { HitKinds } from './hit-kinds.ts';
 import { type Packed, packed, packedKeys } from './script-call.ts';
 
 /** The hits of one caller, who waits. */
@@ -20,7 +19,7 @@ interface Waiting {
 }
 
 export interface BatchOptions {
-  /** Added to a window's length so that the counters of one window don't all expire in one moment. */
+  /** Added at random to a window's length, so that the counters of one window don't all expire in one moment. */
   readonly expirationJitterMaxSeconds: number;
   /** 0 <= random() < 1. */
   readonly random: () => number;
@@ -69,51 +68,29 @@ export class Batch {
 
   /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/batch.lua wants them. */
   arguments(options: BatchOptions): readonly Packed[] {
+    const kinds = new HitKinds(this.#hits, spreadSeconds(options));
     const keys: string[] = [];
-    const args = [String(this.#hits)];
-    for (const { hits } of this.#waiting) {
-      for (const hit of hits) {
-        keys.push(hit.key);
-        args.push(String(hit.cost), String(lifeSeconds(hit, options)));
-      }
-    }
-    keys.push(...this.#keysBefore());
-    this.#pushGroups(args);
-    this.#pushNumbers(args);
-    args.push(this.#name);
-    return [packed([String(keys.length)]), packedKeys(keys), packed(args)];
-  }
-
-  /** Of the windows before, of hits on sliding windows. */
-  #keysBefore(): readonly string[] {
-    const keys: string[] = [];
-    for (const { hits } of this.#waiting) {
-      for (const { previousKey } of hits) if (previousKey !== '') keys.push(previousKey);
-    }
-    return keys;
-  }
-
-  /** Of hits on anything but fixed windows; where a life would stand stands where they begin. Once for all of a bucket. */
-  #pushNumbers(args: string[]): void {
-    const buckets = new Map<Limit, string>();
-    let at = 2;
-    let before = this.#hits;
+    const runs: string[] = [];
+    let kind = 0;
+    let size = 0;
     for (const { hits, nowUs } of this.#waiting) {
       for (const hit of hits) {
-        const { limit } = hit;
-        const begin = buckets.get(limit) ?? String(-1 - args.length);
-        if (isBucket(limit.algorithm)) {
-          if (!buckets.has(limit)) args.push('b', ...numbersOfBucket(hit));
-          buckets.set(limit, begin);
-          args[at] = begin;
-        } else if (!countsRefused(hit)) {
-          const ticks = elapsedTicks(windowOfHit(hit), nowUs);
-          args.push('s', args[at] as string, String(limit.requestsPerUnit), String(ticks), String(++before));
-          args[at] = begin;
+        keys.push(hit.key);
+        const next = kinds.of(hit, nowUs);
+        if (next !== kind && size > 0) {
+          runs.push(String(size), String(kind));
+          size = 0;
         }
-        at += 2;
+        kind = next;
+        size++;
       }
     }
+    runs.push(String(size), String(kind));
+    const args = [String(this.#hits), String(kinds.end), ...kinds.args, ...runs];
+    this.#pushGroups(args);
+    args.push(this.#name);
+    keys.push(...kinds.keysBefore);
+    return [packed([String(keys.length)]), packedKeys(keys), packed(args)];
   }
 
   #pushGroups(args: string[]): void {
@@ -199,14 +176,9 @@ function hasGone(caller: Caller | undefined, nowMs: number): boolean {
 const REFUSES: Readonly<Record<Refuses, string>> = { never: '0', alone: '1', together: '2' };
 const SAME_QUOTA = '3';
 
-function lifeSeconds({ limit, windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {
-  const windows = limit.algorithm === 'sliding_window' ? 2 : 1;
-  return windows * windowSeconds + Math.floor(random() * expirationJitterMaxSeconds);
-}
-
-function numbersOfBucket(hit: Hit): readonly string[] {
-  const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
-  return [String(intervalUs), String(intervalParts), String(burst)];
+/** Drawn once for all that a batch makes. */
+function spreadSeconds({ expirationJitterMaxSeconds, random }: BatchOptions): number {
+  return Math.floor(random() * expirationJitterMaxSeconds);
 }
 
 const FATES: Readonly<Record<string, Fate>> = {

@@ -65,9 +65,8 @@ local function give_back(key, cost)
   return put(key, math.max(0, used + cost), 'KEEPTTL')
 end
 
--- Adds, looks when the cost is 0, or gives back: a counter that is told, or an error text.
-local function charge(key, text, ttl)
-  local cost = tonumber(text)
+-- Adds, looks when the cost is 0, or gives back: a counter that is told, or an error text. `text` is the cost as it came.
+local function charge(key, text, cost, ttl)
   if cost > 0 then return add(key, text, cost, ttl) end
   if cost < 0 then return give_back(key, cost) end
   local used, err = look(key)
