@@ -6,6 +6,7 @@ import type { Micros } from '../../core/request.ts';
 import { PartlyCountedError } from '../partly-counted.ts';
 import { refusedByRedis } from './failure.ts';
 import { HitKinds } from './hit-kinds.ts';
+import { unpackedList } from './msgpack.ts';
 import { type Packed, packed, packedKeys } from './script-call.ts';
 
 /** The hits of one caller, who waits. */
@@ -109,13 +110,14 @@ export class Batch {
     }
   }
 
-  /** Whether this is the answer to these hits: connections that lost count hand over those of others. */
-  fits(reply: unknown): reply is readonly unknown[] {
-    return Array.isArray(reply) && reply.length === this.#hits + 1 && reply[this.#hits] === this.#name;
+  /** What is told of these hits; null when the reply is another call's, as connections that lost count hand over. */
+  listIn(reply: unknown): readonly unknown[] | null {
+    const list = reply instanceof Buffer ? unpackedList(reply) : null;
+    return list?.length === this.#hits + 1 && list[this.#hits] === this.#name ? list : null;
   }
 
   /**
-   * Hands everyone his part of the script's reply. A counter that failed fails only the request it belongs to, or of hits
+   * Hands everyone his part of what the script told. A counter that failed fails only the request it belongs to, or of hits
    * that are always charged only its own; the errors are returned as well. Does nothing once the batch is settled.
    */
   answer(reply: readonly unknown[]): readonly StoreError[] {
@@ -188,16 +190,13 @@ const FATES: Readonly<Record<string, Fate>> = {
   '>': 'would_go_over',
 };
 
-/** A number, decimal text, or a fate and what is stored; null when it is the text of an error. */
+/** A number, or a fate and what is stored; null when it is the text of an error. */
 function heard(told: unknown, hit: Hit, nowUs: Micros): Reading | null {
   if (typeof told === 'number') return readingOf(hit, { main: told, rest: 0 }, 'charged', nowUs, 'redis');
   const text = String(told);
   const fate = FATES[text.charAt(0)];
-  if (fate !== undefined && !countsRefused(hit)) {
-    const [main = Number.NaN, rest = Number.NaN, serverUs = nowUs] = text.slice(1).split(/[ :]/).map(Number);
-    if (Number.isNaN(main) || Number.isNaN(rest)) return null;
-    return readingOf(hit, { main, rest }, fate, serverUs, 'redis');
-  }
-  const main = Number(fate === undefined ? (told ?? Number.NaN) : text.slice(1));
-  return Number.isNaN(main) ? null : readingOf(hit, { main, rest: 0 }, fate ?? 'charged', nowUs, 'redis');
+  if (fate === undefined) return null;
+  const [main = Number.NaN, second, serverUs = nowUs] = text.slice(1).split(/[ :]/).map(Number);
+  const rest = second ?? (countsRefused(hit) ? 0 : Number.NaN);
+  return Number.isNaN(main + rest) ? null : readingOf(hit, { main, rest }, fate, serverUs, 'redis');
 }

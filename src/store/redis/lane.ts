@@ -207,8 +207,8 @@ export class Lane implements Store, Batching {
     let whole = false;
     for (let sends = 1; ; sends++) {
       try {
-        const reply = await evaluate(args, to, whole);
-        if (batch.fits(reply)) return reply;
+        const list = batch.listIn(await evaluate(args, to, whole));
+        if (list !== null) return list;
         // Every reply that follows on this connection would be that of another call too.
         to.connection.drop();
         throw new StoreError('unavailable', 'Redis answered out of turn');

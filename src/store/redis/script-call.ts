@@ -27,7 +27,7 @@ export class ScriptCall extends Command {
 
   constructor({ source, sha }: Script, whole: boolean, args: readonly Packed[]) {
     const name = whole ? 'eval' : 'evalsha';
-    super(name, [], { replyEncoding: 'utf8' });
+    super(name);
     let count = 2;
     let text = bulk(name) + bulk(whole ? oneCharAByte(source) : sha);
     for (const each of args) {
