@@ -67,12 +67,12 @@ function matchOverride(domain: Domain, asked: Override, said: readonly Entry[], 
 
 /** The rule of each level, as far as there are rules. */
 function pickedRules(domain: Domain, entries: readonly Entry[]): readonly Rule[] {
-  const picked: Rule[] = [];
+  const picked: Rule[] = new Array(entries.length);
   let level: Level | null = domain.root;
-  for (const entry of entries) {
-    const rule: Rule | null = level === null ? null : pick(level, entry);
-    if (rule === null) break;
-    picked.push(rule);
+  for (let i = 0; i < entries.length; i++) {
+    const rule: Rule | null = level === null ? null : pick(level, entries[i] as Entry);
+    if (rule === null) return picked.slice(0, i);
+    picked[i] = rule;
     level = rule.children;
   }
   return picked;

@@ -56,7 +56,7 @@ export function decodeRequest(message: Uint8Array, bounds: RequestBounds = REQUE
 }
 
 function descriptor(reader: Reader, bounds: RequestBounds): Descriptor {
-  const entries: Entry[] = [];
+  let entries: Entry[] = [];
   let limit: Override | null = null;
   let hits: number | null = null;
   let refund = false;
@@ -66,7 +66,9 @@ function descriptor(reader: Reader, bounds: RequestBounds): Descriptor {
     switch (tag) {
       case DESCRIPTOR.entries:
         if (entries.length === bounds.maxEntries) throw tooMany('entries in a descriptor', entries.length);
-        entries.push(entry(reader, bounds));
+        // Most have one, and an array that is pushed to takes room for 17.
+        if (entries.length === 0) entries = [entry(reader, bounds)];
+        else entries.push(entry(reader, bounds));
         break;
       case DESCRIPTOR.limit:
         limit = override(reader, limit);

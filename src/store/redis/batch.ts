@@ -1,15 +1,13 @@
-import { bucketOfHit, countsRefused, windowOfHit } from '../../core/algorithm/algorithm.ts';
-import { elapsedTicks } from '../../core/algorithm/sliding-window.ts';
+import { countsRefused } from '../../core/algorithm/algorithm.ts';
 import type { Hit, Reading, Refuses } from '../../core/decision.ts';
 import { type Fate, readingOf } from '../../core/fate.ts';
-import { isBucket, type Limit } from '../../core/limit.ts';
 import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import type { Micros } from '../../core/request.ts';
 import { PartlyCountedError } from '../partly-counted.ts';
 import { refusedByRedis } from './failure.ts';
-import { keyBytes } from './key-bytes.ts';
-
-type Argument = string | Buffer;
+import { HitKinds } from './hit-kinds.ts';
+import { unpackedList } from './msgpack.ts';
+import { type Packed, packed, packedKeys } from './script-call.ts';
 
 /** The hits of one caller, who waits. */
 interface Waiting {
@@ -22,7 +20,7 @@ interface Waiting {
 }
 
 export interface BatchOptions {
-  /** Added to a window's length so that the counters of one window don't all expire in one moment. */
+  /** Added at random to a window's length, so that the counters of one window don't all expire in one moment. */
   readonly expirationJitterMaxSeconds: number;
   /** 0 <= random() < 1. */
   readonly random: () => number;
@@ -70,61 +68,33 @@ export class Batch {
   }
 
   /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/batch.lua wants them. */
-  arguments(options: BatchOptions): Argument[] {
-    const before = this.#keysBefore();
-    const keys = this.#hits + before.length;
-    const args: Argument[] = new Array(2 + keys + 2 * this.#hits);
-    args[0] = String(keys);
-    let key = 1;
-    let argument = 1 + keys;
-    args[argument++] = String(this.#hits);
-    for (const { hits } of this.#waiting) {
-      for (const hit of hits) {
-        args[key++] = keyBytes(hit.key);
-        args[argument++] = String(hit.cost);
-        args[argument++] = String(lifeSeconds(hit, options));
-      }
-    }
-    for (const each of before) args[key++] = keyBytes(each);
-    this.#pushGroups(args);
-    this.#pushNumbers(args, keys);
-    args.push(this.#name);
-    return args;
-  }
-
-  /** Of the windows before, of hits on sliding windows. */
-  #keysBefore(): readonly string[] {
+  arguments(options: BatchOptions): readonly Packed[] {
+    const kinds = new HitKinds(this.#hits, spreadSeconds(options));
     const keys: string[] = [];
-    for (const { hits } of this.#waiting) {
-      for (const { previousKey } of hits) if (previousKey !== '') keys.push(previousKey);
-    }
-    return keys;
-  }
-
-  /** Of hits on anything but fixed windows; where a life would stand stands where they begin. Once for all of a bucket. */
-  #pushNumbers(args: Argument[], keys: number): void {
-    const buckets = new Map<Limit, string>();
-    let at = keys + 3;
-    let before = this.#hits;
+    const runs: string[] = [];
+    let kind = 0;
+    let size = 0;
     for (const { hits, nowUs } of this.#waiting) {
       for (const hit of hits) {
-        const { limit } = hit;
-        const begin = buckets.get(limit) ?? String(keys - args.length);
-        if (isBucket(limit.algorithm)) {
-          if (!buckets.has(limit)) args.push('b', ...numbersOfBucket(hit));
-          buckets.set(limit, begin);
-          args[at] = begin;
-        } else if (!countsRefused(hit)) {
-          const ticks = elapsedTicks(windowOfHit(hit), nowUs);
-          args.push('s', args[at] as string, String(limit.requestsPerUnit), String(ticks), String(++before));
-          args[at] = begin;
+        keys.push(hit.key);
+        const next = kinds.of(hit, nowUs);
+        if (next !== kind && size > 0) {
+          runs.push(String(size), String(kind));
+          size = 0;
         }
-        at += 2;
+        kind = next;
+        size++;
       }
     }
+    runs.push(String(size), String(kind));
+    const args = [String(this.#hits), String(kinds.end), ...kinds.args, ...runs];
+    this.#pushGroups(args);
+    args.push(this.#name);
+    keys.push(...kinds.keysBefore);
+    return [packed([String(keys.length)]), packedKeys(keys), packed(args)];
   }
 
-  #pushGroups(args: Argument[]): void {
+  #pushGroups(args: string[]): void {
     let first = 1;
     for (const { hits, charge } of this.#waiting) {
       // Where a refused hit is charged, one without siblings is charged in any case.
@@ -140,13 +110,14 @@ export class Batch {
     }
   }
 
-  /** Whether this is the answer to these hits: connections that lost count hand over those of others. */
-  fits(reply: unknown): reply is readonly unknown[] {
-    return Array.isArray(reply) && reply.length === this.#hits + 1 && reply[this.#hits] === this.#name;
+  /** What is told of these hits; null when the reply is another call's, as connections that lost count hand over. */
+  listIn(reply: unknown): readonly unknown[] | null {
+    const list = reply instanceof Buffer ? unpackedList(reply) : null;
+    return list?.length === this.#hits + 1 && list[this.#hits] === this.#name ? list : null;
   }
 
   /**
-   * Hands everyone his part of the script's reply. A counter that failed fails only the request it belongs to, or of hits
+   * Hands everyone his part of what the script told. A counter that failed fails only the request it belongs to, or of hits
    * that are always charged only its own; the errors are returned as well. Does nothing once the batch is settled.
    */
   answer(reply: readonly unknown[]): readonly StoreError[] {
@@ -207,14 +178,9 @@ function hasGone(caller: Caller | undefined, nowMs: number): boolean {
 const REFUSES: Readonly<Record<Refuses, string>> = { never: '0', alone: '1', together: '2' };
 const SAME_QUOTA = '3';
 
-function lifeSeconds({ limit, windowSeconds }: Hit, { expirationJitterMaxSeconds, random }: BatchOptions): number {
-  const windows = limit.algorithm === 'sliding_window' ? 2 : 1;
-  return windows * windowSeconds + Math.floor(random() * expirationJitterMaxSeconds);
-}
-
-function numbersOfBucket(hit: Hit): readonly string[] {
-  const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
-  return [String(intervalUs), String(intervalParts), String(burst)];
+/** Drawn once for all that a batch makes. */
+function spreadSeconds({ expirationJitterMaxSeconds, random }: BatchOptions): number {
+  return Math.floor(random() * expirationJitterMaxSeconds);
 }
 
 const FATES: Readonly<Record<string, Fate>> = {
@@ -224,16 +190,13 @@ const FATES: Readonly<Record<string, Fate>> = {
   '>': 'would_go_over',
 };
 
-/** A number, decimal text, or a fate and what is stored; null when it is the text of an error. */
+/** A number, or a fate and what is stored; null when it is the text of an error. */
 function heard(told: unknown, hit: Hit, nowUs: Micros): Reading | null {
   if (typeof told === 'number') return readingOf(hit, { main: told, rest: 0 }, 'charged', nowUs, 'redis');
   const text = String(told);
   const fate = FATES[text.charAt(0)];
-  if (fate !== undefined && !countsRefused(hit)) {
-    const [main = Number.NaN, rest = Number.NaN, serverUs = nowUs] = text.slice(1).split(/[ :]/).map(Number);
-    if (Number.isNaN(main) || Number.isNaN(rest)) return null;
-    return readingOf(hit, { main, rest }, fate, serverUs, 'redis');
-  }
-  const main = Number(fate === undefined ? (told ?? Number.NaN) : text.slice(1));
-  return Number.isNaN(main) ? null : readingOf(hit, { main, rest: 0 }, fate ?? 'charged', nowUs, 'redis');
+  if (fate === undefined) return null;
+  const [main = Number.NaN, second, serverUs = nowUs] = text.slice(1).split(/[ :]/).map(Number);
+  const rest = second ?? (countsRefused(hit) ? 0 : Number.NaN);
+  return Number.isNaN(main + rest) ? null : readingOf(hit, { main, rest }, fate, serverUs, 'redis');
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Redis, type RedisOptions } from 'ioredis';
+import './fast-strings.ts';
 import { type Login, loginInFile } from './login.ts';
 import type { SentinelTarget, SingleTarget } from './target.ts';
 import { type TlsFiles, tlsInFiles } from './tls.ts';

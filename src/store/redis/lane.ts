@@ -8,6 +8,7 @@ import type { Batching, BatchWatcher } from '../breaker.ts';
 import { Batch, type BatchOptions } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { forbidsKey, isReplica, storeError } from './failure.ts';
+import { type Packed, ScriptCall } from './script-call.ts';
 import { BATCH } from './scripts.ts';
 
 /** Plain numbers, counted up from the start of the process; to be read, not written. */
@@ -52,7 +53,6 @@ export interface Destination {
 
 /** A slot that moves while we follow it, and a script that is not known there. */
 const MOST_SENDS = 8;
-const TEXT = { replyEncoding: 'utf8' } as const;
 
 /** Charged by those who ask whether Redis counts. */
 const ASKING_HIT: Omit<Hit, 'key'> = {
@@ -207,8 +207,8 @@ export class Lane implements Store, Batching {
     let whole = false;
     for (let sends = 1; ; sends++) {
       try {
-        const reply = await evaluate(args, to, whole);
-        if (batch.fits(reply)) return reply;
+        const list = batch.listIn(await evaluate(args, to, whole));
+        if (list !== null) return list;
         // Every reply that follows on this connection would be that of another call too.
         to.connection.drop();
         throw new StoreError('unavailable', 'Redis answered out of turn');
@@ -332,13 +332,10 @@ function batchOf(open: Map<number, Batch>, slot: number): Batch {
   return made;
 }
 
-function evaluate(args: readonly (string | Buffer)[], { connection, asking }: Destination, whole: boolean) {
+function evaluate(args: readonly Packed[], { connection, asking }: Destination, whole: boolean) {
   // It holds for the one command that follows, so both go out together.
   if (asking) connection.send(new Command('asking')).catch(() => {});
-  const command = whole
-    ? new Command('eval', [BATCH.source, ...args], TEXT)
-    : new Command('evalsha', [BATCH.sha, ...args], TEXT);
-  return connection.send(command);
+  return connection.send(new ScriptCall(BATCH, whole, args));
 }
 
 function late(): StoreError {

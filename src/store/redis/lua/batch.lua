@@ -4,18 +4,22 @@
 -- KEYS[i]      the counter of hit i, of n hits. A key may come more than once; hits are charged in order.
 -- KEYS[n+1..]  the counters of the windows before, of sliding windows.
 -- ARGV[1]      n.
--- ARGV[2i]     the cost of hit i, an integer within +-(2^53-1): adds, 0 looks, a negative one gives back.
--- ARGV[2i+1]   fixed window: the seconds the counter lives when this hit creates it, at least 1; else -x for what ARGV[x]
---              begins: of a sliding window 's', these seconds, the limit, the ticks of the window that have passed, and
---              which of KEYS is the window before; of a bucket 'b', the interval in microseconds and parts, the burst, once
---              for all its hits.
--- ARGV[2n+2..] groups of neighbours, requests that are refused or admitted as a whole, in order of their hits. For each:
+-- ARGV[2]      r, where the runs begin.
+-- ARGV[3..]    kinds of hits, each as often as it takes. First its cost, an integer within +-(2^53-1): adds, 0 looks, a
+--              negative one gives back. Then of a fixed window the seconds that the counter lives when this hit creates
+--              it, at least 1; of a sliding window 's', these seconds, the limit, the ticks of the window that have
+--              passed, and which of KEYS is the window before; of a bucket 'b', the interval in microseconds and parts,
+--              the burst.
+-- ARGV[r..]    runs, neighbours of one kind, until all hits have theirs. For each: how many hits; where in ARGV their kind
+--              begins.
+-- ARGV[..]     groups of neighbours, requests that are refused or admitted as a whole, in order of their hits. For each:
 --              the index of its first hit; its size; 1 when a refused request is charged nothing, 0 when it is charged
 --              where it goes over; and for each of its hits the limit, and whether it refuses: 0 never, 1 alone, 2
 --              together with all other quotas, 3 as part of the quota that the last 2 began.
 -- ARGV[last]   a name for this call that is no number.
--- Reply        that name last, so that no other call's reply is taken for this one's. Before it for each hit
---              of a fixed window the counter afterwards, from 0 to 2^53-1: an integer or decimal text;
+-- Reply        a list as cmsgpack packs it, which clients read faster than one of the protocol, and every integer exactly:
+--              that name last, so that no other call's reply is taken for this one's. Before it for each hit
+--              of a fixed window the counter afterwards, an integer from 0 to 2^53-1;
 --              of any other '+' and what is stored afterwards, or '-' and what is, if it was refused and so not charged:
 --              of a sliding window its counter and the one before, of a bucket microseconds and parts of the TAT, and
 --              the time of this server in microseconds;
@@ -30,7 +34,16 @@ local pcall = redis.pcall
 local KEYS, ARGV = KEYS, ARGV
 local fixed = fixed_window()
 
--- ARGV[at] as a number. Hits of one limit share them, so that each is read once.
+-- Where in ARGV the kind of hit i begins, and what comes behind the runs.
+local hits, kinds, groups_at = tonumber(ARGV[1]), {}, tonumber(ARGV[2])
+local first = 1
+while first <= hits do
+  local beyond, kind = first + tonumber(ARGV[groups_at]), tonumber(ARGV[groups_at + 1])
+  for i = first, beyond - 1 do kinds[i] = kind end
+  first, groups_at = beyond, groups_at + 2
+end
+
+-- ARGV[at] as a number. Hits of one kind share it, so that each is read once.
 local read = {}
 local function number(at)
   local known = read[at]
@@ -44,7 +57,7 @@ end
 local NO_BUCKET = 'ERR value is not a bucket'
 
 -- An algorithm other than fixed windows keeps two numbers: it can look at them or return nil and an error text, decide
--- what a cost makes of them, put that, and tell it. `at` is where its hit begins in ARGV. Made when first needed.
+-- what a cost makes of them, put that, and tell it. `at` is where its letter stands in ARGV. Made when first needed.
 local function sliding_windows()
   local sliding = sliding_window()
   return {
@@ -110,17 +123,20 @@ end
 local makers = { s = sliding_windows, b = buckets }
 local algorithms = {}
 
--- The algorithm of hit i and where its numbers begin; nil for a fixed window.
+-- The algorithm of hit i, nil for a fixed window; and where its letter stands, or the seconds of a fixed window.
 local function other(i)
-  local at = -tonumber(ARGV[2 * i + 1])
-  if at < 0 then return nil end
+  local at = kinds[i] + 1
   local name = ARGV[at]
   local algorithm = algorithms[name]
-  if not algorithm then
+  if not algorithm and makers[name] then
     algorithm = makers[name]()
     algorithms[name] = algorithm
   end
   return algorithm, at
+end
+
+local function cost_of(i)
+  return number(kinds[i])
 end
 
 -- Puts both numbers of hit i: an error text when that fails.
@@ -134,12 +150,12 @@ end
 local function charge(i)
   local key, algorithm, at = KEYS[i], other(i)
   if not algorithm then
-    local told = fixed.charge(key, ARGV[2 * i], ARGV[2 * i + 1])
+    local told = fixed.charge(key, ARGV[at - 1], cost_of(i), ARGV[at])
     return told, tonumber(told)
   end
   local main, rest = algorithm.look(key, at)
   if not main then return rest end
-  local cost = tonumber(ARGV[2 * i])
+  local cost = cost_of(i)
   local over, main_then, rest_then = algorithm.decide(at, main, rest, cost)
   local refused = over and cost > 0
   if cost ~= 0 and (not refused or main_then < main) then
@@ -155,7 +171,7 @@ local function look(i)
   if not algorithm then return fixed.look(key) end
   local main, rest = algorithm.look(key, at)
   if not main then return nil, rest end
-  local cost = tonumber(ARGV[2 * i])
+  local cost = cost_of(i)
   local over, main_then, rest_then = algorithm.decide(at, main, rest, cost)
   if cost <= 0 or not over or main_then >= main then return main, rest end
   local err = put(i, algorithm, at, main_then, rest_then, cost)
@@ -184,7 +200,7 @@ local function overs_of(first, size, at, in_turn, mains, rests)
   local mains_then, rests_then = {}, {}
   for n = 0, size - 1 do
     local i = first + n
-    local key, cost, refuses = KEYS[i], tonumber(ARGV[2 * i]), ARGV[at + 2 * n + 1]
+    local key, cost, refuses = KEYS[i], cost_of(i), ARGV[at + 2 * n + 1]
     local algorithm, numbers = other(i)
     local main, rest = mains_then[key] or mains[key], rests_then[key] or rests[key]
     if algorithm then
@@ -221,7 +237,7 @@ local function charge_group(reply, first, size, at)
     local key = KEYS[i]
     local charged = not denied or (over[n] and not in_turn)
     local failed = false
-    if charged or tonumber(ARGV[2 * i]) < 0 then
+    if charged or cost_of(i) < 0 then
       local told, main, rest = charge(i)
       reply[i] = told
       failed = not main
@@ -232,8 +248,7 @@ local function charge_group(reply, first, size, at)
 end
 
 local reply = {}
-local hits = tonumber(ARGV[1])
-local group_at = 2 * hits + 2
+local group_at = groups_at
 local group_first = tonumber(ARGV[group_at])
 local i = 1
 while i <= hits do
@@ -249,4 +264,4 @@ while i <= hits do
   end
 end
 reply[hits + 1] = ARGV[#ARGV]
-return reply
+return cmsgpack.pack(reply)

@@ -1,12 +1,10 @@
 -- Counts the hits of a fixed window: one counter, written together with its expiry or not at all.
 -- Twin of core/algorithm/fixed-window.ts. A module for batch.lua.
 --
--- Counters are decimal integers, as INCRBY makes them; a negative one is another program's poison and reads as 0. They
--- are told as integers, but as decimal text above 2^52, where clients that read digit by digit into a double begin to
--- err. A counter never stays without a time to live, whatever fails.
+-- Counters are decimal integers, as INCRBY makes them; a negative one is another program's poison and reads as 0. One
+-- never stays without a time to live, whatever fails.
 
 local MAX = 9007199254740991
-local READ_EXACTLY = 4503599627370496
 local NO_INTEGER = 'ERR value is not an integer or out of range'
 
 local pcall = redis.pcall
@@ -14,10 +12,6 @@ local pcall = redis.pcall
 -- Lua numbers are doubles, and tostring would print 14 digits.
 local function decimal(number)
   return string.format('%.0f', number)
-end
-
-local function tell(used)
-  return used > READ_EXACTLY and decimal(used) or used
 end
 
 -- The counter, 0 when there is none; or nil and an error text. Sliding windows count in such counters too.
@@ -32,7 +26,7 @@ end
 -- Writes a counter whole, in place of one that INCRBY could not be used for or left wrong.
 local function put(key, used, ...)
   local done = pcall('SET', key, decimal(used), ...)
-  return done.err or tell(used)
+  return done.err or used
 end
 
 -- After an INCRBY that did not simply count: overflow, saturation, a negative counter, or an error.
@@ -55,7 +49,7 @@ local function add(key, text, cost, ttl)
       return set.err
     end
   end
-  return tell(after)
+  return after
 end
 
 local function give_back(key, cost)
@@ -65,13 +59,12 @@ local function give_back(key, cost)
   return put(key, math.max(0, used + cost), 'KEEPTTL')
 end
 
--- Adds, looks when the cost is 0, or gives back: a counter that is told, or an error text.
-local function charge(key, text, ttl)
-  local cost = tonumber(text)
+-- Adds, looks when the cost is 0, or gives back: the counter, or an error text. `text` is the cost as it came.
+local function charge(key, text, cost, ttl)
   if cost > 0 then return add(key, text, cost, ttl) end
   if cost < 0 then return give_back(key, cost) end
   local used, err = look(key)
-  return err or tell(used)
+  return err or used
 end
 
 -- The counter after a charge, were it made.
