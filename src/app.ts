@@ -88,7 +88,7 @@ export function app(read: ReadSettings, role: Role | null = null): App {
 
   const { grpc, http } = doors;
   const secrets = tls === undefined ? [] : [tls.certificates];
-  role?.reports(() => reportOf(settings, measured));
+  role?.reports(() => reportOf(settings, measured, { isSent: receivers.length > 0 }));
   const serving = [...secrets, ...Object.values(http), grpc];
   const inOrder = [
     ...(traced === null ? [] : [traced]),
@@ -153,11 +153,15 @@ function* withoutGauges({ stats }: Metrics): ReturnType<Metrics['stats']> {
   for (const stat of stats()) if (stat.kind !== 'gauge') yield stat;
 }
 
-async function reportOf({ usePrometheus, disableStats }: Settings, measured: Metrics): Promise<Report> {
+async function reportOf(
+  { usePrometheus, disableStats }: Settings,
+  measured: Metrics,
+  { isSent }: { readonly isSent: boolean },
+): Promise<Report> {
   return {
     metrics: await toldBy(measured.registry),
     field: usePrometheus && !disableStats ? await toldBy(measured.fieldRegistry) : null,
-    gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge'),
+    gauges: isSent ? [...measured.stats()].filter(({ kind }) => kind === 'gauge') : [],
   };
 }
 

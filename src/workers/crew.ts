@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { within } from '../within.ts';
 import { endOf } from './end.ts';
-import type { Report, ToPrimary, ToWorker } from './messages.ts';
+import { type Report, type ToPrimary, type ToWorker, WORKER_MARK } from './messages.ts';
 import { type RulesFeed, type RulesNews, rulesFeed } from './rules-feed.ts';
 
 export interface CrewOptions {
@@ -102,7 +102,7 @@ export function crew(options: CrewOptions): Crew {
 
   /** `quickDeaths`: how many in this place lived no longer than a moment, one after the other. */
   function begin(quickDeaths: number): void {
-    const worker = cluster.fork();
+    const worker = cluster.fork({ [WORKER_MARK]: 'true' });
     const member: Member = {
       worker,
       sinceMs: performance.now(),
@@ -218,9 +218,10 @@ export function crew(options: CrewOptions): Crew {
   return {
     async start() {
       const program = options.program ?? { args: process.argv.slice(2) };
+      // It is read once, by setupPrimary, and the environment may say otherwise.
+      cluster.schedulingPolicy = cluster.SCHED_RR;
       cluster.setupPrimary({ ...program, serialization: 'advanced' });
       pinging = setInterval(ping, options.pingMs ?? PING_MS).unref();
-      cluster.schedulingPolicy = cluster.SCHED_RR;
       for (let i = 0; i < options.count; i++) begin(0);
       const failed = await Promise.race([whole, broken]);
       if (failed !== undefined) throw failed;

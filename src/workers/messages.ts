@@ -3,12 +3,15 @@ import type { Slice } from '../rules/ruleset-slices.ts';
 import type { Stat } from '../telemetry/stats.ts';
 import type { Told } from '../telemetry/summed.ts';
 
+/** In the environment of a worker; whom another program runs in a node:cluster of its own is none of ours. */
+export const WORKER_MARK = 'WEIR_WORKER';
+
 /** What a worker has counted since it began. */
 export interface Report {
   readonly metrics: Told;
   /** For PROMETHEUS_ADDR; null when nobody asks there. */
   readonly field: Told | null;
-  /** For statsd, which takes one value of each: the primary adds them up and sends them. */
+  /** For statsd, if it was asked for, which takes one value of each: the primary adds them up and sends them. */
   readonly gauges: readonly Stat[];
 }
 

@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import { within } from '../within.ts';
-import type { Report, ToPrimary, ToWorker } from './messages.ts';
+import { type Report, type ToPrimary, type ToWorker, WORKER_MARK } from './messages.ts';
 
 type Listener<K extends ToWorker['kind']> = (message: Extract<ToWorker, { readonly kind: K }>) => void;
 
@@ -26,10 +26,12 @@ export interface PrimaryLink {
 const METRICS_MS = 5_000;
 const LAST_WORD_MS = 1_000;
 
-/** null in a process that no primary has started. */
+/** null in a process that no primary of ours has started. */
 export function primaryLink(): PrimaryLink | null {
   const { worker } = cluster;
-  return worker === undefined ? null : linkOf(worker);
+  if (worker === undefined || process.env[WORKER_MARK] === undefined) return null;
+  delete process.env[WORKER_MARK];
+  return linkOf(worker);
 }
 
 function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {

@@ -156,6 +156,32 @@ describe(`the life of ${WORKERS} workers`, function () {
   }
 });
 
+describe('weir in a node:cluster of another program', function () {
+  this.timeout(60_000);
+
+  it('serves as one service, with rules that it reads itself', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'weir-cluster-'));
+    const [rules, other] = [join(directory, 'd.yaml'), join(directory, 'other.cjs')];
+    await writeFile(rules, 'domain: d\n');
+    await writeFile(
+      other,
+      `const cluster = require('node:cluster');
+       cluster.setupPrimary({ exec: process.argv[2], args: ['serve'] });
+       const one = cluster.fork();
+       process.once('SIGTERM', () => one.process.kill('SIGKILL'));`,
+    );
+    const port = await freePort();
+    const env = { RULES: rules, HOST: '127.0.0.1', PORT: String(port), GRPC_PORT: '0', DEBUG_PORT: '0' };
+    const child = await ownProcess({ name: 'other', command: process.execPath, args: [other, MAIN], env });
+    try {
+      await eventually('it to be healthy', async () => (await probes(port)).healthcheck === 200);
+    } finally {
+      await child.stop();
+      await rm(directory, { recursive: true });
+    }
+  });
+});
+
 describe('workers that cannot start', function () {
   this.timeout(60_000);
 
