@@ -44,6 +44,8 @@ export interface Status {
   readonly resetSeconds: number | null;
 }
 
+/** 292 years: more than any limit has, and few enough for dates and headers. */
+const MOST_SECONDS = 9_223_372_036;
 const CODE = { ok: 1, overLimit: 2 } as const;
 
 /** Throws ServiceError when the answer does not say yes or no, or not one thing for each descriptor. */
@@ -95,7 +97,7 @@ function statusOf({ code, currentLimit, limitRemaining, durationUntilReset }: Wi
     resetSeconds:
       durationUntilReset === null
         ? null
-        : Math.max(1, durationUntilReset.seconds + (durationUntilReset.nanos > 0 ? 1 : 0)),
+        : Math.min(MOST_SECONDS, Math.max(1, durationUntilReset.seconds + (durationUntilReset.nanos > 0 ? 1 : 0))),
   };
 }
 

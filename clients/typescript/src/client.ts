@@ -59,6 +59,7 @@ export function connect(addresses: string | readonly string[], options: ConnectO
   const all = typeof addresses === 'string' ? [addresses] : addresses;
   if (all.length === 0) throw new RangeError('there must be at least one address');
   checkTimeout(timeoutMs);
+  checkPolicy(onFailure);
   const waiting = new Set<() => void>();
   const servers = all.map((address) => server(address, tls, watchHealth, changed));
   let turn = 0;
@@ -70,7 +71,6 @@ export function connect(addresses: string | readonly string[], options: ConnectO
 
   /** In turn, those that serve; while there are none, those of which nothing is known. */
   function next(): Server {
-    if (closed) throw new UnavailableError('the client is closed', null);
     const health = best();
     if (health === 'not_serving') throw new UnavailableError('no server is serving', null);
     const usable = servers.filter((each) => each.health() === health);
@@ -86,6 +86,7 @@ export function connect(addresses: string | readonly string[], options: ConnectO
         return await next().ask(request, deadlineMs, signal);
       } catch (error) {
         if (signal?.aborted) throw cancelled(signal);
+        if (closed) throw new UnavailableError('the client is closed', null, error);
         const failure = typed(error);
         if (left-- <= 0 || !(failure instanceof UnavailableError) || Date.now() + RETRY_WAIT_MS >= deadlineMs) {
           throw failure;
@@ -100,11 +101,12 @@ export function connect(addresses: string | readonly string[], options: ConnectO
       const request = wireRequest(domain, descriptors, hits);
       const within = each.timeoutMs ?? timeoutMs;
       checkTimeout(within);
+      const policy = each.onFailure ?? onFailure;
+      checkPolicy(policy);
       try {
         const response = await ask(request, Date.now() + within, each.signal);
-        return answerOf(response, descriptors.length, Date.now());
+        return answerOf(response, request.descriptors.length, Date.now());
       } catch (error) {
-        const policy = each.onFailure ?? onFailure;
         const hidden =
           error instanceof WeirError && !(error instanceof RequestError || error instanceof CancelledError);
         if (!hidden || policy === 'raise') throw error;
@@ -113,6 +115,7 @@ export function connect(addresses: string | readonly string[], options: ConnectO
     },
     async ready(withinMs = READY_TIMEOUT_MS) {
       checkTimeout(withinMs);
+      if (closed) throw new UnavailableError('the client is closed', null);
       const late = Date.now() + withinMs;
       try {
         await Promise.any(servers.map((each) => each.connected(late)));
@@ -163,4 +166,11 @@ function typed(error: unknown): WeirError {
 
 function checkTimeout(ms: number): void {
   if (!(ms > 0 && ms <= MOST_MS)) throw new RangeError(`a timeout must be from 1 to ${MOST_MS} ms, and is ${ms}`);
+}
+
+/** Without types, a misspelt one would deny. */
+function checkPolicy(policy: FailurePolicy): void {
+  if (!['allow', 'deny', 'raise'].includes(policy)) {
+    throw new RangeError(`a failure policy is allow, deny or raise, and not ${policy}`);
+  }
 }

@@ -38,7 +38,7 @@ function named(statuses: readonly Status[]) {
   const taken = new Set<string>();
   return statuses.flatMap(({ limit, remaining, resetSeconds }) => {
     if (limit === null) return [];
-    const wanted = (limit.name || limit.unit || 'limit').replace(/[^ -~]/g, '_').replace(/["\\]/g, '\\$&');
+    const wanted = (limit.name || limit.unit || 'limit').replace(/[^ -~]/gu, '_').replace(/["\\]/g, '\\$&');
     let name = wanted;
     for (let n = 2; taken.has(name); n++) name = `${wanted}-${n}`;
     taken.add(name);

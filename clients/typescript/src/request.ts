@@ -22,7 +22,7 @@ const MOST_TEXT_BYTES = 4_000_000;
 
 /** Throws RequestError for what no service could decide. */
 export function wireRequest(domain: string, descriptors: readonly Descriptor[], hits: number): WireRequest {
-  if (domain === '') throw new RequestError('the domain must not be empty', null);
+  if (text('the domain', domain) === '') throw new RequestError('the domain must not be empty', null);
   if (descriptors.length === 0) throw new RequestError('there must be at least one descriptor', null);
   checkHits(hits);
   // The number of the whole request has no 0 and no sign, but services that are older know no other.
@@ -49,10 +49,10 @@ function wireDescriptor(descriptor: Descriptor, hitsOfAll: number | undefined): 
   if (pairs.length === 0) throw new RequestError('a descriptor must have at least one entry', null);
   if (hits !== undefined) checkHits(hits);
   return {
-    entries: pairs.map(([key, value]) => {
-      if (typeof value !== 'string') throw new RequestError(`the value of entry ${key} must be a text`, null);
-      return { key, value };
-    }),
+    entries: pairs.map(([key, value]) => ({
+      key: text('the key of an entry', key),
+      value: text(`the value of entry ${key}`, value),
+    })),
     ...(limit === undefined ? {} : { limit: wireOverride(limit) }),
     ...(hits === undefined ? {} : { hitsAddend: { value: Math.abs(hits) }, isNegativeHits: hits < 0 }),
   };
@@ -64,6 +64,13 @@ function textBytes(descriptors: readonly WireDescriptor[]): number {
     for (const { key, value } of entries) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   }
   return bytes;
+}
+
+/** Half a character would travel as another one, so that two texts could share a counter. */
+function text(what: string, text: unknown): string {
+  if (typeof text !== 'string') throw new RequestError(`${what} must be a text`, null);
+  if (!text.isWellFormed()) throw new RequestError(`${what} must be Unicode`, null);
+  return text;
 }
 
 function hasWords(descriptor: Descriptor): descriptor is DescriptorWords {

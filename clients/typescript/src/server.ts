@@ -3,8 +3,10 @@ import {
   type ChannelOptions,
   Client,
   type ClientReadableStream,
+  type ClientUnaryCall,
   credentials,
   type ServiceError as GrpcError,
+  type StatusObject,
   status,
 } from '@grpc/grpc-js';
 import { HEALTH_WATCH, SHOULD_RATE_LIMIT, type WireRequest, type WireResponse } from './wire.ts';
@@ -41,6 +43,7 @@ export interface Server {
 export function server(address: string, tls: Tls | null, watched: boolean, onHealth: () => void): Server {
   const client = new Client(address, credentialsOf(tls), optionsOf(tls));
   const watch = watched ? healthWatch(client, onHealth) : null;
+  const underWay = new Set<ClientUnaryCall>();
   return {
     health: () => watch?.health() ?? 'serving',
     ask: (request, deadlineMs, signal) =>
@@ -48,12 +51,14 @@ export function server(address: string, tls: Tls | null, watched: boolean, onHea
         const { path, requestSerialize, responseDeserialize } = SHOULD_RATE_LIMIT;
         const cancel = () => call.cancel();
         const done = (error: GrpcError | null, reply?: object): void => {
+          underWay.delete(call);
           signal?.removeEventListener('abort', cancel);
           if (error === null) resolve(reply as WireResponse);
           else reject(error);
         };
         const options = { deadline: deadlineMs };
         const call = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, options, done);
+        underWay.add(call);
         signal?.addEventListener('abort', cancel, { once: true });
       }),
     connected: (deadlineMs) =>
@@ -62,6 +67,7 @@ export function server(address: string, tls: Tls | null, watched: boolean, onHea
       }),
     close() {
       watch?.close();
+      for (const call of underWay) call.cancel();
       client.close();
     },
   };
@@ -105,7 +111,10 @@ function healthWatch(client: Client, onChange: () => void) {
       waitMs = FIRST_WAIT_MS;
       tell((message as { status: number }).status === SERVING ? 'serving' : 'not_serving');
     });
-    stream.on('error', ({ code }: GrpcError) => {
+    // The status that follows tells the same.
+    stream.on('error', () => {});
+    // Also of a stream that ends without an error, after which nobody would tell of a change.
+    stream.on('status', ({ code }: StatusObject) => {
       if (closed) return;
       // Whoever has no health check is taken to be well, and not asked again.
       if (code === status.UNIMPLEMENTED) return tell('serving');

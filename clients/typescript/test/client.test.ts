@@ -44,12 +44,12 @@ describe('a client', () => {
     const refused = await weir.check('shop', [{ user: 'ann' }]);
     assert.equal(refused.allowed, false);
     assert.equal(refused.decidedBy, 'service');
-    assert.deepEqual(refused.limit, { requests: 3, unit: 'hour', windowSeconds: 3_600, name: 'per-user' });
+    assert.deepEqual(refused.limit, { requests: 3, unit: 'year', windowSeconds: 31_536_000, name: 'per-user' });
     const seconds = refused.resetSeconds ?? 0;
-    assert.ok(seconds >= 1 && seconds <= 3_600, `resets in ${seconds} s`);
+    assert.ok(seconds >= 1 && seconds <= 31_536_000, `resets in ${seconds} s`);
     assert.ok(Math.abs((refused.resetAt?.getTime() ?? 0) - Date.now() - seconds * 1_000) < 60_000);
     assert.deepEqual(refused.headers, {
-      'RateLimit-Policy': '"per-user";q=3;w=3600',
+      'RateLimit-Policy': '"per-user";q=3;w=31536000',
       RateLimit: `"per-user";r=0;t=${seconds}`,
       'RateLimit-Limit': '3',
       'RateLimit-Remaining': '0',
@@ -74,15 +74,18 @@ describe('a client', () => {
     assert.deepEqual(
       answer.statuses.map(({ remaining, limit }) => [remaining, limit?.windowSeconds ?? null]),
       [
-        [3, 3_600],
-        [2, 86_400],
-        [4, 1_800],
+        [3, 31_536_000],
+        [2, 31_536_000],
+        [4, 63_072_000],
         [0xffff_ffff, null],
         [0, null],
       ],
     );
-    assert.equal(answer.limit?.unit, 'day');
-    assert.equal(answer.headers['RateLimit-Policy'], '"per-user";q=3;w=3600, "day";q=100;w=86400, "slow";q=5;w=1800');
+    assert.equal(answer.limit?.unit, 'year');
+    assert.equal(
+      answer.headers['RateLimit-Policy'],
+      '"per-user";q=3;w=31536000, "year";q=100;w=31536000, "slow";q=5;w=63072000',
+    );
   });
 
   it('brings a limit of 7 a minute along', async () => {
@@ -99,6 +102,10 @@ describe('a client', () => {
       ['shop', [{ user: 'x' }], 1.5],
       ['shop', [{ user: 'x', 7: 'y' }], 1],
       ['shop', [{ user: 7 as unknown as string }], 1],
+      [undefined as unknown as string, [{ user: 'x' }], 1],
+      ['shop', [[[7 as unknown as string, 'x']]], 1],
+      ['shop', [{ user: '\ud800' }], 1],
+      ['shop\udfff', [{ user: 'x' }], 1],
       ['shop', [{ entries: { user: 'x' }, limit: { requests: -1, unit: 'day' } }], 1],
       ['shop', [{ user: 'x'.repeat(3_000_000) }], 1],
       ['shop', Array(3).fill({ user: 'x'.repeat(2_000_000) }), 1],
@@ -136,7 +143,15 @@ describe('a client', () => {
   it('lets a closed client ask nothing', async () => {
     const closed = connect(shop.address, PATIENT);
     closed.close();
+    closed.close();
     await assert.rejects(closed.check('shop', [{ user: 'x' }]), UnavailableError);
+    await assert.rejects(closed.ready(), UnavailableError);
+  });
+
+  it('knows 3 failure policies', async () => {
+    const onFailure = 'Allow' as 'allow';
+    assert.throws(() => connect(shop.address, { onFailure }), /failure policy/);
+    await assert.rejects(weir.check('shop', [{ user: 'x' }], 1, { onFailure }), /failure policy/);
   });
 });
 
@@ -225,6 +240,20 @@ describe('a client of a service that fails', () => {
     }
   });
 
+  it('hears again of the health of a server that had ended the watch', async () => {
+    const hasty = await fake();
+    try {
+      hasty.setServing(false);
+      const weir = open(hasty.address, PATIENT);
+      await eventually('it to be known', () => weir.health() === 'not_serving');
+      hasty.endWatches();
+      hasty.setServing(true);
+      await weir.ready(20_000);
+    } finally {
+      hasty.close();
+    }
+  });
+
   it('asks one that knows no health check', async () => {
     const plain = await fake({ healthCheck: false });
     try {
@@ -269,6 +298,39 @@ describe('a client of a service that fails', () => {
     }
   });
 
+  it('ends what is under way when it is closed', async () => {
+    const slow = await fake();
+    slow.answer = 'silence';
+    try {
+      const weir = open(slow.address, { timeoutMs: 20_000 });
+      const asked = weir.check('shop', [{ user: 'x' }]);
+      await eventually('it to be asked', () => slow.asked.length === 1);
+      weir.close();
+      assert.ok((await asked).failure instanceof UnavailableError);
+    } finally {
+      slow.close();
+    }
+  });
+
+  it('tells of a reset in 10,000 years or later as one in 292 years', async () => {
+    const late = await fake();
+    try {
+      for (const seconds of ['315576000000', '9223372036854775807']) {
+        late.answer = {
+          overallCode: 1,
+          statuses: [
+            { code: 1, currentLimit: { requestsPerUnit: 5, unit: 1 }, durationUntilReset: { seconds, nanos: 1 } },
+          ],
+        };
+        const { resetAt, headers } = await open(late.address, PATIENT).check('shop', [{ user: 'x' }]);
+        assert.equal(headers.RateLimit, '"second";r=0;t=9223372036');
+        assert.ok(Number(resetAt) > Date.now());
+      }
+    } finally {
+      late.close();
+    }
+  });
+
   it('takes no answer for one that says neither yes nor no, or that lacks a status', async () => {
     const odd = await fake();
     try {
@@ -290,7 +352,7 @@ describe('a client of a service that fails', () => {
     const own = await fake();
     own.answer = {
       overallCode: 2,
-      statuses: [{ code: 2, currentLimit: { requestsPerUnit: 5, unit: 1, name: 'a "b" \u00e9' } }],
+      statuses: [{ code: 2, currentLimit: { requestsPerUnit: 5, unit: 1, name: 'a "b" \u00e9\u{1f600}' } }],
       responseHeadersToAdd: [
         { key: 'retry-after', value: '9' },
         { key: 'x-plan', value: 'free' },
@@ -299,8 +361,8 @@ describe('a client of a service that fails', () => {
     try {
       const { headers } = await open(own.address, PATIENT).check('shop', [{ user: 'x' }]);
       assert.deepEqual(headers, {
-        'RateLimit-Policy': '"a \\"b\\" _";q=5;w=1',
-        RateLimit: '"a \\"b\\" _";r=0',
+        'RateLimit-Policy': '"a \\"b\\" __";q=5;w=1',
+        RateLimit: '"a \\"b\\" __";r=0',
         'RateLimit-Limit': '5',
         'RateLimit-Remaining': '0',
         'Retry-After': '9',

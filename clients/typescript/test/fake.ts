@@ -12,6 +12,8 @@ export interface Fake {
   /** How many of its callers have hung up. */
   gone: number;
   setServing(serving: boolean): void;
+  /** Without an error. */
+  endWatches(): void;
   close(): void;
 }
 
@@ -27,6 +29,10 @@ export async function fake({ healthCheck = true } = {}): Promise<Fake> {
     setServing(serving) {
       state = serving ? 1 : 2;
       for (const watch of watches) watch.write({ status: state });
+    },
+    endWatches() {
+      for (const watch of watches) watch.end();
+      watches.clear();
     },
     close: () => server.forceShutdown(),
   };
