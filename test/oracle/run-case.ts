@@ -1,7 +1,8 @@
+import { eventually } from '../support/eventually.ts';
 import { caller } from './caller.ts';
 import type { Bed } from './run-group.ts';
 import type { RuleFileCase } from './scenario.ts';
-import { server } from './server.ts';
+import { type Server, server } from './server.ts';
 
 const PROBE = { domain: 'no such domain', descriptors: [{ entries: [{ key: 'k', value: 'v' }] }] };
 
@@ -22,9 +23,7 @@ export async function runCase(it: RuleFileCase, { command, redis, expect, tally 
   const calls = caller(under.grpcAddress);
   try {
     const accepted = (await calls.shouldRateLimit(PROBE)).error === undefined;
-    const log = under.log();
-    const told = plain(log).includes(plain(expected.want.log ?? '')) ? expected.want.log : lastErrors(log);
-    const got = { accepted, ...(accepted ? {} : { log: told }) };
+    const got = { accepted, ...(accepted ? {} : { log: await told(under, expected.want.log ?? '') }) };
     const different =
       accepted === expected.want.accepted ? (got.log === expected.want.log ? [] : ['log']) : ['accepted'];
     tally.checked(it.id, 'load', expected, recorded, got, different);
@@ -37,6 +36,14 @@ export async function runCase(it: RuleFileCase, { command, redis, expect, tally 
 function saying({ file, message = '', compare }: RuleFileCase): string {
   const text = compare === 'prefix' ? `${message.split(': ')[0]}: ` : message;
   return file === undefined ? text : `${file}: ${text}`;
+}
+
+/** The text, once the log holds it: a line may come later than the answer. What stands there in its place, if it never does. */
+function told(under: Server, text: string): Promise<string> {
+  return eventually('the log to say it', () => plain(under.log()).includes(plain(text))).then(
+    () => text,
+    () => lastErrors(under.log()),
+  );
 }
 
 /** Without JSON escapes and line breaks, so that a text is found in every kind of log. */
