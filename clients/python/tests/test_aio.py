@@ -59,6 +59,19 @@ def test_a_look_is_asked_3_times_and_a_charge_once(fake: Fake) -> None:
     asyncio.run(ask())
 
 
+def test_closing_ends_what_is_under_way_and_cancels_no_task(fake: Fake) -> None:
+    fake.answer = "silence"
+
+    async def ask() -> None:
+        weir = connect(fake.address, timeout=PATIENT)
+        task = asyncio.create_task(weir.check("shop", [{"user": "x"}]))
+        await asyncio.to_thread(eventually, "the service to be asked", lambda: len(fake.asked) == 1)
+        await weir.close()
+        assert isinstance((await task).failure, UnavailableError)
+
+    asyncio.run(ask())
+
+
 def test_a_task_that_is_cancelled_hangs_up(fake: Fake) -> None:
     fake.answer = "silence"
 

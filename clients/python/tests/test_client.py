@@ -47,13 +47,13 @@ def test_3_requests_are_allowed_and_the_4th_is_refused(weir: Weir) -> None:
     ]
     refused = weir.check("shop", [{"user": "ann"}])
     assert (refused.allowed, refused.decided_by) == (False, "service")
-    assert refused.limit == Limit(3, "hour", 3_600, "per-user")
+    assert refused.limit == Limit(3, "year", 31_536_000, "per-user")
     seconds = refused.reset_seconds
-    assert seconds is not None and 1 <= seconds <= 3_600
+    assert seconds is not None and 1 <= seconds <= 31_536_000
     assert refused.reset_at is not None
     assert abs(refused.reset_at - datetime.now(timezone.utc) - timedelta(seconds=seconds)) < timedelta(minutes=1)
     assert refused.headers == {
-        "RateLimit-Policy": '"per-user";q=3;w=3600',
+        "RateLimit-Policy": '"per-user";q=3;w=31536000',
         "RateLimit": f'"per-user";r=0;t={seconds}',
         "RateLimit-Limit": "3",
         "RateLimit-Remaining": "0",
@@ -78,14 +78,17 @@ def test_each_descriptor_has_hits_of_its_own_and_the_fewest_left_bind(weir: Weir
         ],
     )
     assert [(s.remaining, s.limit and s.limit.window_seconds) for s in answer.statuses] == [
-        (3, 3_600),
-        (2, 86_400),
-        (4, 1_800),
+        (3, 31_536_000),
+        (2, 31_536_000),
+        (4, 63_072_000),
         (2**32 - 1, None),
         (0, None),
     ]
-    assert answer.limit is not None and answer.limit.unit == "day"
-    assert answer.headers["RateLimit-Policy"] == '"per-user";q=3;w=3600, "day";q=100;w=86400, "slow";q=5;w=1800'
+    assert answer.limit is not None and answer.limit.unit == "year"
+    assert (
+        answer.headers["RateLimit-Policy"]
+        == '"per-user";q=3;w=31536000, "year";q=100;w=31536000, "slow";q=5;w=63072000'
+    )
 
 
 def test_a_limit_of_7_a_minute_is_brought_along(weir: Weir) -> None:
@@ -123,14 +126,35 @@ def test_100_checks_by_16_threads_leave_100_different_numbers(weir: Weir) -> Non
 def test_a_closed_client_asks_nothing(shop: str) -> None:
     closed = patient(shop)
     closed.close()
+    closed.close()
     with pytest.raises(UnavailableError):
         closed.check("shop", [{"user": "x"}])
+    assert isinstance(closed.start("shop", [{"user": "x"}], on_failure="allow").result().failure, UnavailableError)
+    with pytest.raises(UnavailableError, match="closed"):
+        closed.ready()
+
+
+def test_closing_ends_what_is_under_way(fake: Fake) -> None:
+    fake.answer = "silence"
+    weir = patient(fake.address)
+    pending = weir.start("shop", [{"user": "x"}])
+    eventually("the service to be asked", lambda: len(fake.asked) == 1)
+    weir.close()
+    with pytest.raises(UnavailableError):
+        pending.result()
 
 
 def test_a_client_does_not_wait_for_nothing_or_for_ever() -> None:
-    for seconds in (0, -1, float("inf"), float("nan")):
+    for seconds in (0, -1, 1e10, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="timeout"):
             connect("127.0.0.1:1", timeout=seconds)
+
+
+def test_there_are_3_failure_policies(weir: Weir) -> None:
+    with pytest.raises(ValueError, match="failure policy"):
+        connect("127.0.0.1:1", on_failure="Allow")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="failure policy"):
+        weir.check("shop", [{"user": "x"}], on_failure="Allow")  # type: ignore[arg-type]
 
 
 def test_a_failure_is_allowed_denied_or_raised() -> None:
@@ -225,6 +249,20 @@ def test_an_answer_that_means_nothing_is_none(fake: Fake, answer: dict[str, obje
         assert weir.check("shop", [{"user": "x"}], on_failure="allow").failure
 
 
+@pytest.mark.parametrize("seconds", [315_576_000_000, 2**63 - 1])
+def test_a_reset_in_10_000_years_or_later_is_one_in_292(fake: Fake, seconds: int) -> None:
+    status = {
+        "code": 1,
+        "current_limit": {"requests_per_unit": 5, "unit": 1},
+        "duration_until_reset": {"seconds": seconds, "nanos": 1},
+    }
+    fake.answer = RateLimitResponse(overall_code=1, statuses=[status])
+    with patient(fake.address) as weir:
+        answer = weir.check("shop", [{"user": "x"}])
+    assert answer.headers["RateLimit"] == '"second";r=0;t=9223372036'
+    assert answer.reset_at is not None and answer.reset_at > datetime.now(timezone.utc)
+
+
 def test_headers_of_the_service_win(fake: Fake) -> None:
     limit = {"requests_per_unit": 5, "unit": 1, "name": 'a "b" é'}
     fake.answer = RateLimitResponse(
@@ -256,6 +294,10 @@ def test_mtls_is_answered_and_without_a_certificate_is_not(services: Services, c
         assert known.check("shop", [{"user": "tls"}]).allowed
     with patient(address, tls=Tls(ca, server_name="weir.test")) as unknown, pytest.raises(UnavailableError):
         unknown.check("shop", [{"user": "tls"}])
+
+
+def test_a_private_key_is_not_shown() -> None:
+    assert "secret" not in repr(Tls(cert=b"cert", key=b"secret"))
 
 
 def test_a_unix_socket_is_answered(services: Services, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -92,23 +92,18 @@ def test_3_requests_pass_with_headers_and_the_4th_is_answered_429(shop: str, mak
             passed = client.get("/", headers={"x-user": "ann"})
             assert (passed.status_code, passed.text) == (200, "hello")
             assert passed.headers["RateLimit-Remaining"] == str(left)
-            assert passed.headers["RateLimit-Policy"] == '"per-user";q=3;w=3600'
+            assert passed.headers["RateLimit-Policy"] == '"per-user";q=3;w=31536000'
             assert "Retry-After" not in passed.headers
         refused = client.get("/", headers={"x-user": "ann"})
         assert refused.status_code == 429
         seconds = int(refused.headers["Retry-After"])
-        assert 1 <= seconds <= 3_600
+        assert 1 <= seconds <= 31_536_000
         assert refused.headers["RateLimit"] == f'"per-user";r=0;t={seconds}'
         assert refused.headers["Content-Type"] == "application/json"
-        body = refused.json() if make is asgi_app else refused.json
-        assert body == {
-            "error": "rate_limited",
-            "message": f"Too many requests. Try again in {seconds} seconds.",
-            "limit": 3,
-            "window_seconds": 3_600,
-            "remaining": 0,
-            "retry_after_seconds": seconds,
-        }
+        assert refused.text == (
+            f'{{"error":"rate_limited","message":"Too many requests. Try again in {seconds} seconds.","limit":3,'
+            f'"window_seconds":31536000,"remaining":0,"retry_after_seconds":{seconds}}}'
+        )
 
 
 @APPS

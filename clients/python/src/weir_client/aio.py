@@ -19,6 +19,7 @@ from .channel import (
     TIMEOUT_SECONDS,
     FailurePolicy,
     Tls,
+    check_policy,
     check_timeout,
     open_channel,
 )
@@ -63,10 +64,12 @@ class AsyncWeir:
         request = wire_request(domain, descriptors, hits)
         seconds = self._timeout if timeout is None else timeout
         check_timeout(seconds)
+        policy = self._on_failure if on_failure is None else on_failure
+        check_policy(policy)
         try:
-            return answer_of(await self._ask(request, time.monotonic() + seconds), len(descriptors))
+            return answer_of(await self._ask(request, time.monotonic() + seconds), len(request.descriptors))
         except WeirError as error:
-            return assumed(error, on_failure or self._on_failure)
+            return assumed(error, policy)
 
     async def ready(self, timeout: float = READY_TIMEOUT_SECONDS) -> None:
         """Returns when a server is connected and serves, so that no first check pays for it; or UnavailableError."""
@@ -103,12 +106,24 @@ class AsyncWeir:
                 response_deserializer=RateLimitResponse.FromString,
             )
 
+    async def _call(self, request: Any, deadline: float) -> Any:
+        self._connect()
+        call = self._method(request, timeout=max(0, deadline - time.monotonic()))
+        try:
+            # Unlike the call itself it tells one that the closing channel cancelled from a task that is cancelled.
+            code = await call.code()
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        if self._closed and code is grpc.StatusCode.CANCELLED:
+            raise UnavailableError("the client is closed")
+        return await call
+
     async def _ask(self, request: Any, deadline: float) -> Any:
         left = self._retries if only_looks(request) else 0
         while True:
-            self._connect()
             try:
-                return await self._method(request, timeout=max(0, deadline - time.monotonic()))
+                return await self._call(request, deadline)
             except grpc.RpcError as call:
                 failure = error_of(call)
                 late = time.monotonic() + RETRY_WAIT_SECONDS >= deadline
@@ -129,4 +144,5 @@ def connect(
 ) -> AsyncWeir:
     """As ``weir_client.connect``. May be called before there is an event loop."""
     check_timeout(timeout)
+    check_policy(on_failure)
     return AsyncWeir(addresses, tls, timeout, on_failure, retries, watch_health)

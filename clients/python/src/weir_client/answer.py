@@ -12,6 +12,8 @@ from .errors import ServiceError, WeirError
 from .unit import UNITS, Unit
 
 _OK, _OVER_LIMIT = 1, 2
+# 292 years: more than any limit has, and few enough for dates and headers.
+_MOST_SECONDS = 9_223_372_036
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,12 @@ def answer_of(response: Any, descriptors: int) -> Answer:
 
 def _status_of(message: Any) -> Status:
     reset = message.duration_until_reset
+    seconds = min(_MOST_SECONDS, max(1, reset.seconds + (reset.nanos > 0)))
     return Status(
         over=message.code == _OVER_LIMIT,
         limit=_limit_of(message.current_limit) if message.HasField("current_limit") else None,
         remaining=message.limit_remaining,
-        reset_seconds=max(1, reset.seconds + (reset.nanos > 0)) if message.HasField("duration_until_reset") else None,
+        reset_seconds=seconds if message.HasField("duration_until_reset") else None,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -61,10 +60,9 @@ class RateLimitMiddleware:
 
 async def _refuse(answer: Answer, send: Send) -> None:
     refusal = refusal_of(answer)
-    body = json.dumps(refusal.body).encode()
-    headers = {**refusal.headers, "Content-Type": "application/json", "Content-Length": str(len(body))}
+    headers = {**refusal.headers, "Content-Type": "application/json", "Content-Length": str(len(refusal.body))}
     await send({"type": "http.response.start", "status": refusal.status, "headers": _encoded(headers)})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": refusal.body})
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

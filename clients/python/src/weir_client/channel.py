@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 import grpc
 
@@ -16,6 +16,8 @@ TIMEOUT_SECONDS = 0.05
 READY_TIMEOUT_SECONDS = 5.0
 RETRIES = 2
 RETRY_WAIT_SECONDS = 0.005
+# 24 days. From some 300 years on gRPC takes a timeout for one that is over.
+_MOST_SECONDS = 2_147_483
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Tls:
 
     ca: bytes | None = None
     cert: bytes | None = None
-    key: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
     server_name: str | None = None
 
 
@@ -42,8 +44,14 @@ def open_channel(make: Any, addresses: str | Sequence[str], tls: Tls | None, wat
 
 def check_timeout(seconds: float) -> None:
     """Raises ValueError for what is no time to wait."""
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"a timeout must be more than 0 seconds and less than infinity, and is {seconds}")
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise ValueError(f"a timeout must be more than 0 and at most {_MOST_SECONDS} seconds, and is {seconds}")
+
+
+def check_policy(policy: FailurePolicy) -> None:
+    """Raises ValueError for what is none: a misspelt one would deny."""
+    if policy not in get_args(FailurePolicy):
+        raise ValueError(f"a failure policy is allow, deny or raise, and not {policy!r}")
 
 
 def _target(addresses: str | Sequence[str]) -> str:

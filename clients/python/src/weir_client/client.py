@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,7 @@ from .channel import (
     TIMEOUT_SECONDS,
     FailurePolicy,
     Tls,
+    check_policy,
     check_timeout,
     open_channel,
 )
@@ -28,8 +30,8 @@ from .wire import SHOULD_RATE_LIMIT, RateLimitRequest, RateLimitResponse
 class Pending:
     """A check under way."""
 
-    def __init__(self, call: Any, descriptors: int, policy: FailurePolicy) -> None:
-        self._call, self._descriptors, self._policy = call, descriptors, policy
+    def __init__(self, weir: Weir, call: Any, descriptors: int, policy: FailurePolicy) -> None:
+        self._weir, self._call, self._descriptors, self._policy = weir, call, descriptors, policy
 
     def cancel(self) -> None:
         """Hangs up; ``result`` raises CancelledError then. The hits may have been counted."""
@@ -38,7 +40,7 @@ class Pending:
     def result(self) -> Answer:
         """Waits for the answer, up to the deadline of the check."""
         try:
-            return answer_of(_result(self._call), self._descriptors)
+            return answer_of(self._weir._result(self._call), self._descriptors)
         except WeirError as error:
             return assumed(error, self._policy)
 
@@ -70,10 +72,11 @@ class Weir:
         RequestError, and any other WeirError where the failure policy is ``raise``.
         """
         request = wire_request(domain, descriptors, hits)
+        deadline, policy = self._deadline(timeout), self._policy(on_failure)
         try:
-            return answer_of(self._ask(request, self._deadline(timeout)), len(descriptors))
+            return answer_of(self._ask(request, deadline), len(request.descriptors))
         except WeirError as error:
-            return assumed(error, on_failure or self._on_failure)
+            return assumed(error, policy)
 
     def start(
         self,
@@ -86,12 +89,14 @@ class Weir:
     ) -> Pending:
         """Like ``check``, for whoever does something else meanwhile or may cancel it. It is not asked again."""
         request = wire_request(domain, descriptors, hits)
-        call = self._call(request, self._deadline(timeout))
-        return Pending(call, len(descriptors), on_failure or self._on_failure)
+        deadline, policy = self._deadline(timeout), self._policy(on_failure)
+        return Pending(self, self._call(request, deadline), len(request.descriptors), policy)
 
     def ready(self, timeout: float = READY_TIMEOUT_SECONDS) -> None:
         """Returns when a server is connected and serves, so that no first check pays for it; or UnavailableError."""
         check_timeout(timeout)
+        if self._closed:
+            raise UnavailableError("the client is closed")
         future = grpc.channel_ready_future(self._channel)
         try:
             future.result(timeout=timeout)
@@ -115,11 +120,16 @@ class Weir:
         check_timeout(seconds)
         return time.monotonic() + seconds
 
+    def _policy(self, on_failure: FailurePolicy | None) -> FailurePolicy:
+        policy = self._on_failure if on_failure is None else on_failure
+        check_policy(policy)
+        return policy
+
     def _ask(self, request: Any, deadline: float) -> Any:
         left = self._retries if only_looks(request) else 0
         while True:
             try:
-                return _result(self._call(request, deadline))
+                return self._result(self._call(request, deadline))
             except UnavailableError:
                 if left <= 0 or self._closed or time.monotonic() + RETRY_WAIT_SECONDS >= deadline:
                     raise
@@ -127,9 +137,23 @@ class Weir:
             time.sleep(RETRY_WAIT_SECONDS)
 
     def _call(self, request: Any, deadline: float) -> Any:
-        if self._closed:
-            raise UnavailableError("the client is closed")
-        return self._method.future(request, timeout=max(0, deadline - time.monotonic()))
+        try:
+            return self._method.future(request, timeout=max(0, deadline - time.monotonic()))
+        except ValueError:
+            # What gRPC says of a closed channel, which another thread may have closed a moment ago.
+            closed: Future[Any] = Future()
+            closed.set_exception(UnavailableError("the client is closed"))
+            return closed
+
+    def _result(self, call: Any) -> Any:
+        try:
+            return call.result()
+        except grpc.FutureCancelledError as error:
+            raise CancelledError("the check was cancelled") from error
+        except grpc.RpcError as error:
+            if self._closed and error.code() is grpc.StatusCode.CANCELLED:
+                raise UnavailableError("the client is closed") from error
+            raise error_of(error) from error
 
 
 def connect(
@@ -148,6 +172,7 @@ def connect(
     asked again when the service is unavailable. With ``watch_health`` a server is left alone that says it does not serve.
     """
     check_timeout(timeout)
+    check_policy(on_failure)
     return Weir(open_channel(grpc, addresses, tls, watch_health), timeout, on_failure, retries)
 
 
@@ -156,12 +181,3 @@ def assumed(error: WeirError, policy: FailurePolicy) -> Answer:
     if policy == "raise" or isinstance(error, (RequestError, CancelledError)):
         raise error
     return Answer(allowed=policy == "allow", decided_by="failure_policy", failure=error)
-
-
-def _result(call: Any) -> Any:
-    try:
-        return call.result()
-    except grpc.FutureCancelledError as error:
-        raise CancelledError("the check was cancelled") from error
-    except grpc.RpcError as error:
-        raise error_of(error) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Request, Response, after_this_request, current_app, jsonify, request
+from flask import Request, Response, after_this_request, current_app, request
 
 from .answer import Answer
 from .channel import FailurePolicy
@@ -53,8 +53,7 @@ class RateLimit:
             after_this_request(lambda response: _with_headers(response, answer.headers))
             return None
         refusal = refusal_of(answer)
-        response = jsonify(refusal.body)
-        response.status_code = refusal.status
+        response = Response(refusal.body, refusal.status, content_type="application/json")
         return _with_headers(response, refusal.headers)
 
     def view(self, view: View) -> View:

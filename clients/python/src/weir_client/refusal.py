@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,11 @@ from .answer import Answer
 
 @dataclass(frozen=True)
 class Refusal:
-    """An HTTP answer; the body is to be sent as JSON."""
+    """An HTTP answer; the body is JSON, to the byte as other languages have it."""
 
     status: int
     headers: dict[str, str]
-    body: dict[str, Any]
+    body: bytes
 
 
 def refusal_of(answer: Answer) -> Refusal:
@@ -22,17 +23,18 @@ def refusal_of(answer: Answer) -> Refusal:
     if answer.decided_by == "failure_policy":
         message = "The rate limit cannot be checked."
         body = {"error": "rate_limit_unavailable", "message": message, "retry_after_seconds": 1}
-        return Refusal(503, {"Retry-After": "1"}, body)
+        return Refusal(503, {"Retry-After": "1"}, _json(body))
     seconds = answer.reset_seconds or 1
-    return Refusal(
-        429,
-        answer.headers,
-        {
-            "error": "rate_limited",
-            "message": f"Too many requests. Try again in {seconds} {'second' if seconds == 1 else 'seconds'}.",
-            "limit": answer.limit.requests if answer.limit else None,
-            "window_seconds": answer.limit.window_seconds if answer.limit else None,
-            "remaining": answer.remaining,
-            "retry_after_seconds": seconds,
-        },
-    )
+    body = {
+        "error": "rate_limited",
+        "message": f"Too many requests. Try again in {seconds} {'second' if seconds == 1 else 'seconds'}.",
+        "limit": answer.limit.requests if answer.limit else None,
+        "window_seconds": answer.limit.window_seconds if answer.limit else None,
+        "remaining": answer.remaining,
+        "retry_after_seconds": seconds,
+    }
+    return Refusal(429, answer.headers, _json(body))
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
