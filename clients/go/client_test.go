@@ -55,6 +55,8 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
+const year = 365 * 24 * time.Hour
+
 func TestClient(t *testing.T) {
 	shop := weirtest.Start(t)
 	client := connect(t, shop.Address)
@@ -69,8 +71,8 @@ func TestClient(t *testing.T) {
 		refused := check(t, client, 1, weir.By("user", "ann"))
 		equal(t, "allowed", refused.Allowed, false)
 		equal(t, "decided by", refused.DecidedBy, weir.ByService)
-		equal(t, "limit", *refused.Limit, weir.Limit{Requests: 3, Unit: weir.Hour, Window: time.Hour, Name: "per-user"})
-		if refused.ResetAfter < time.Second || refused.ResetAfter > time.Hour || refused.ResetAfter%time.Second != 0 {
+		equal(t, "limit", *refused.Limit, weir.Limit{Requests: 3, Unit: weir.Year, Window: year, Name: "per-user"})
+		if refused.ResetAfter < time.Second || refused.ResetAfter > year || refused.ResetAfter%time.Second != 0 {
 			t.Errorf("it resets after %v", refused.ResetAfter)
 		}
 		if off := time.Until(refused.ResetAt) - refused.ResetAfter; off.Abs() > time.Minute {
@@ -79,7 +81,7 @@ func TestClient(t *testing.T) {
 		seconds := refused.Header.Get("Retry-After")
 		equal(t, "seconds", seconds, strconv.Itoa(int(refused.ResetAfter.Seconds())))
 		sameHeader(t, refused.Header, map[string]string{
-			"RateLimit-Policy":    `"per-user";q=3;w=3600`,
+			"RateLimit-Policy":    `"per-user";q=3;w=31536000`,
 			"RateLimit":           `"per-user";r=0;t=` + seconds,
 			"RateLimit-Limit":     "3",
 			"RateLimit-Remaining": "0",
@@ -118,12 +120,12 @@ func TestClient(t *testing.T) {
 			}
 			all = append(all, each)
 		}
-		want := []seen{{3, time.Hour}, {2, 24 * time.Hour}, {4, 30 * time.Minute}, {math.MaxUint32, 0}, {0, 0}}
+		want := []seen{{3, year}, {2, year}, {4, 2 * year}, {math.MaxUint32, 0}, {0, 0}}
 		if !slices.Equal(all, want) {
 			t.Errorf("%v, and not %v", all, want)
 		}
-		equal(t, "unit", answer.Limit.Unit, weir.Day)
-		policies := `"per-user";q=3;w=3600, "day";q=100;w=86400, "slow";q=5;w=1800`
+		equal(t, "unit", answer.Limit.Unit, weir.Year)
+		policies := `"per-user";q=3;w=31536000, "year";q=100;w=31536000, "slow";q=5;w=63072000`
 		equal(t, "policies", answer.Header.Get("RateLimit-Policy"), policies)
 	})
 
