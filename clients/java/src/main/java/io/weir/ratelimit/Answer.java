@@ -45,6 +45,8 @@ public record Answer(
         FAILURE_POLICY
     }
 
+    /** 292 years: more than any limit has, and few enough for dates and headers. */
+    private static final long MOST_SECONDS = 9_223_372_036L;
     /** weir tells a window of several units by its seconds, behind the name. */
     private static final Pattern NAME_AND_WINDOW = Pattern.compile("(.*);w=([0-9]{1,10})", Pattern.DOTALL);
 
@@ -84,7 +86,8 @@ public record Answer(
         Long seconds = null;
         if (message.hasDurationUntilReset()) {
             var reset = message.getDurationUntilReset();
-            seconds = Math.max(1, reset.getSeconds() + (reset.getNanos() > 0 ? 1 : 0));
+            long whole = Math.min(MOST_SECONDS, reset.getSeconds());
+            seconds = Math.max(1, whole < MOST_SECONDS && reset.getNanos() > 0 ? whole + 1 : whole);
         }
         return new Status(
                 message.getCode() == Code.OVER_LIMIT,

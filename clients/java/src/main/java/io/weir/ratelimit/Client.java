@@ -30,15 +30,16 @@ final class Client implements Weir {
 
     @Override
     public Answer check(String domain, List<Descriptor> descriptors, long hits, CheckOptions options) {
-        Asking asking = asking(Wire.request(domain, descriptors, hits), options);
+        RateLimitRequest request = Wire.request(domain, descriptors, hits);
+        Asking asking = asking(request, options);
         asking.start();
         try {
-            return answerOf(asking.get(), null, descriptors.size(), options);
+            return answerOf(asking.get(), null, request, options);
         } catch (ExecutionException error) {
             WeirException failure = (WeirException) error.getCause();
             // It was made on a thread of gRPC's, and whoever catches it looks for his own.
             failure.fillInStackTrace();
-            return answerOf(null, failure, descriptors.size(), options);
+            return answerOf(null, failure, request, options);
         } catch (InterruptedException error) {
             asking.hangUp();
             Thread.currentThread().interrupt();
@@ -60,8 +61,8 @@ final class Client implements Weir {
         answered.whenComplete((answer, error) -> asking.hangUp());
         asking.whenComplete((response, error) -> {
             try {
-                answered.complete(answerOf(response, (WeirException) error, descriptors.size(), options));
-            } catch (WeirException raised) {
+                answered.complete(answerOf(response, (WeirException) error, request, options));
+            } catch (RuntimeException raised) {
                 answered.completeExceptionally(raised);
             }
         });
@@ -108,10 +109,11 @@ final class Client implements Weir {
         else channel.notifyWhenStateChanged(now, () -> tellWhenReady(served));
     }
 
-    private Answer answerOf(RateLimitResponse response, WeirException error, int descriptors, CheckOptions options) {
+    private Answer answerOf(
+            RateLimitResponse response, WeirException error, RateLimitRequest request, CheckOptions options) {
         if (error != null) return assumed(error, options);
         try {
-            return Answer.of(response, descriptors);
+            return Answer.of(response, request.getDescriptorsCount());
         } catch (ServiceException unclear) {
             return assumed(unclear, options);
         }

@@ -52,15 +52,15 @@ class CheckTest {
         Answer refused = weir.check("shop", ann);
         assertFalse(refused.allowed());
         assertEquals(Answer.DecidedBy.SERVICE, refused.decidedBy());
-        assertEquals(new Limit(3, Unit.HOUR, 3_600L, "per-user"), refused.limit());
+        assertEquals(new Limit(3, Unit.YEAR, 31_536_000L, "per-user"), refused.limit());
         long seconds = refused.resetSeconds();
-        assertTrue(seconds >= 1 && seconds <= 3_600, "resets in " + seconds + " s");
+        assertTrue(seconds >= 1 && seconds <= 31_536_000, "resets in " + seconds + " s");
         Duration off = Duration.between(Instant.now().plusSeconds(seconds), refused.resetAt()).abs();
         assertTrue(off.toMinutes() < 1, "resets " + off + " elsewhere");
         String told = Long.toString(seconds);
         assertEquals(
                 Map.of(
-                        "RateLimit-Policy", "\"per-user\";q=3;w=3600",
+                        "RateLimit-Policy", "\"per-user\";q=3;w=31536000",
                         "RateLimit", "\"per-user\";r=0;t=" + told,
                         "RateLimit-Limit", "3",
                         "RateLimit-Remaining", "0",
@@ -93,13 +93,13 @@ class CheckTest {
                 List.of(3L, 2L, 4L, 0xffff_ffffL, 0L),
                 answer.statuses().stream().map(Status::remaining).toList());
         assertEquals(
-                Arrays.asList(3_600L, 86_400L, 1_800L, null, null),
+                Arrays.asList(31_536_000L, 31_536_000L, 63_072_000L, null, null),
                 answer.statuses().stream()
                         .map(each -> each.limit() == null ? null : each.limit().windowSeconds())
                         .toList());
-        assertEquals(Unit.DAY, answer.limit().unit());
+        assertEquals(Unit.YEAR, answer.limit().unit());
         assertEquals(
-                "\"per-user\";q=3;w=3600, \"day\";q=100;w=86400, \"slow\";q=5;w=1800",
+                "\"per-user\";q=3;w=31536000, \"year\";q=100;w=31536000, \"slow\";q=5;w=63072000",
                 answer.headers().get("RateLimit-Policy"));
     }
 

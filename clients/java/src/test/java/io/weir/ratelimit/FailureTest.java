@@ -204,6 +204,45 @@ class FailureTest {
     }
 
     @Test
+    @DisplayName("ends what is under way when it is closed, twice")
+    void closed() throws Exception {
+        try (Fake slow = new Fake(true)) {
+            slow.answer = Fake.SILENCE;
+            Weir weir = patient(slow.address());
+            CompletableFuture<Answer> pending = weir.checkAsync("shop", USER);
+            eventually("it to be asked", () -> slow.asked.size() == 1);
+            weir.close();
+            weir.close();
+            assertInstanceOf(
+                    UnavailableException.class, assertThrows(ExecutionException.class, pending::get).getCause());
+        }
+    }
+
+    @Test
+    @DisplayName("tells of a reset in 10,000 years or later as one in 292 years")
+    void late() throws Exception {
+        try (Fake late = new Fake(true)) {
+            Weir weir = patient(late.address());
+            for (long seconds : List.of(315_576_000_000L, Long.MAX_VALUE)) {
+                late.answer = RateLimitResponse.newBuilder()
+                        .setOverallCode(Code.OK)
+                        .addStatuses(DescriptorStatus.newBuilder()
+                                .setCode(Code.OK)
+                                .setCurrentLimit(RateLimit.newBuilder()
+                                        .setRequestsPerUnit(5)
+                                        .setUnit(RateLimit.Unit.SECOND))
+                                .setDurationUntilReset(com.google.protobuf.Duration.newBuilder()
+                                        .setSeconds(seconds)
+                                        .setNanos(1)))
+                        .build();
+                Answer answer = weir.checkAsync("shop", USER).get();
+                assertEquals("\"second\";r=0;t=9223372036", answer.headers().get("RateLimit"));
+                assertEquals(9_223_372_036L, answer.resetSeconds());
+            }
+        }
+    }
+
+    @Test
     @DisplayName("takes no answer for one that says neither yes nor no, or that lacks a status")
     void odd() throws Exception {
         try (Fake odd = new Fake(true)) {

@@ -22,11 +22,11 @@ public final class Service implements AutoCloseable {
             domain: shop
             descriptors:
               - key: user
-                rate_limit: { unit: hour, requests_per_unit: 3, name: per-user }
+                rate_limit: { unit: year, requests_per_unit: 3, name: per-user }
               - key: path
-                rate_limit: { unit: day, requests_per_unit: 100 }
+                rate_limit: { unit: year, requests_per_unit: 100 }
               - key: slow
-                rate_limit: { unit: minute, unit_multiplier: 30, requests_per_unit: 5 }
+                rate_limit: { unit: year, unit_multiplier: 2, requests_per_unit: 5 }
               - key: free
                 rate_limit: { unlimited: true }
             """;
