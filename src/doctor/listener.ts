@@ -6,11 +6,12 @@ export interface Listener {
   readonly pid: number;
   /** Its name as the kernel has it. */
   readonly command: string;
-  /** It runs the same program as this process, and its command is `serve`. */
+  /** It runs the same program as this process, and its command is one that serves. */
   readonly isOwn: boolean;
 }
 
 const LISTENING = '0A';
+const SERVING = ['serve', 'ratelimit'];
 
 /** Who listens on a TCP port, as far as Linux's /proc tells this user; null when it does not. */
 export async function listenerOn(port: number): Promise<Listener | null> {
@@ -50,7 +51,7 @@ async function holds(pid: string, inodes: ReadonlySet<string>): Promise<boolean>
 async function described(pid: number): Promise<Listener> {
   const command = (await readFile(`/proc/${pid}/comm`, 'utf8')).trim();
   const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
-  const at = args.indexOf('serve');
+  const at = args.findIndex((each) => SERVING.includes(each));
   const script = args[at - 1];
   return { pid, command, isOwn: at > 0 && script !== undefined && (await isThisProgram(pid, script)) };
 }

@@ -67,23 +67,30 @@ describe('weir doctor and ports', () => {
     expect(portFinding({ ...door, port: 0 }, null, null).mark).to.equal('ok');
   });
 
-  it('finds nothing wrong beside a weir that serves on them', async function () {
-    if (process.platform !== 'linux') this.skip();
-    const served = await ownProcess({
-      name: 'weir',
-      command: process.execPath,
-      args: [...SOURCE, 'serve', ...place.flags],
+  for (const command of ['serve', 'ratelimit']) {
+    it(`finds nothing wrong beside a weir that serves on them, started by ${command}`, async function () {
+      if (process.platform !== 'linux') this.skip();
+      const env = { ...asEnvironment(place.flags), BACKEND_TYPE: 'memory' };
+      const options = { name: 'weir', command: process.execPath, env };
+      const served = await ownProcess({ ...options, args: [...SOURCE, command] });
+      try {
+        await eventually('weir to serve', () => served.output().includes('serving'));
+        const beside = await ownProcess({ ...options, args: [...SOURCE, 'doctor'] });
+        expect((await beside.ended).code, beside.output()).to.equal(0);
+        const own = new RegExp(`is served by this weir \\(pid ${served.pid}\\)`, 'g');
+        expect(beside.output().match(own)).to.have.length(3);
+      } finally {
+        await served.stop();
+      }
     });
-    try {
-      await eventually('weir to serve', () => served.output().includes('serving'));
-      const args = [...SOURCE, 'doctor', ...place.flags];
-      const beside = await ownProcess({ name: 'weir doctor', command: process.execPath, args });
-      expect((await beside.ended).code, beside.output()).to.equal(0);
-      expect(beside.output().match(new RegExp(`is served by this weir \\(pid ${served.pid}\\)`, 'g'))).to.have.length(
-        3,
-      );
-    } finally {
-      await served.stop();
-    }
-  });
+  }
 });
+
+/** `--port 80` is PORT=80. */
+function asEnvironment(flags: readonly string[]): Readonly<Record<string, string>> {
+  const env: Record<string, string> = {};
+  for (let i = 0; i < flags.length; i += 2) {
+    env[flags[i]!.slice(2).toUpperCase().replaceAll('-', '_')] = flags[i + 1]!;
+  }
+  return env;
+}
