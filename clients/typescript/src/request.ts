@@ -1,6 +1,6 @@
 import { RequestError } from './errors.ts';
 import { numberOfUnit, type Unit } from './unit.ts';
-import type { WireDescriptor, WireRequest } from './wire.ts';
+import { SHOULD_RATE_LIMIT, type WireDescriptor, type WireRequest } from './wire.ts';
 
 /** Keys and values in the order of the rules: as an object, or as pairs where a key could be taken for an index. */
 export type Entries = Readonly<Record<string, string>> | readonly (readonly [key: string, value: string])[];
@@ -17,8 +17,8 @@ export interface DescriptorWords {
 }
 
 const MOST_32_BITS = 0xffff_ffff;
-/** What gRPC takes, but for what stands around the texts. Beyond, it would look like a service that has too much to do. */
-const MOST_TEXT_BYTES = 4_000_000;
+/** What gRPC takes. Beyond, it would look like a service that has too much to do. */
+const MOST_BYTES = 4 * 2 ** 20;
 
 /** Throws RequestError for what no service could decide. */
 export function wireRequest(domain: string, descriptors: readonly Descriptor[], hits: number): WireRequest {
@@ -28,14 +28,11 @@ export function wireRequest(domain: string, descriptors: readonly Descriptor[], 
   // The number of the whole request has no 0 and no sign, but services that are older know no other.
   const forAll = hits >= 1 && hits <= MOST_32_BITS;
   const described = descriptors.map((each) => wireDescriptor(each, forAll ? undefined : hits));
-  if (textBytes(described) > MOST_TEXT_BYTES) {
-    throw new RequestError(`the entries have more than ${MOST_TEXT_BYTES} bytes together`, null);
+  const request = { domain, descriptors: described, hitsAddend: forAll ? hits : 0 };
+  if (SHOULD_RATE_LIMIT.requestSerialize(request).length > MOST_BYTES) {
+    throw new RequestError(`the request has more than ${MOST_BYTES} bytes`, null);
   }
-  return {
-    domain,
-    descriptors: described,
-    hitsAddend: forAll ? hits : 0,
-  };
+  return request;
 }
 
 /** It charges nothing, so that asking twice is as good as asking once. */
@@ -56,14 +53,6 @@ function wireDescriptor(descriptor: Descriptor, hitsOfAll: number | undefined): 
     ...(limit === undefined ? {} : { limit: wireOverride(limit) }),
     ...(hits === undefined ? {} : { hitsAddend: { value: Math.abs(hits) }, isNegativeHits: hits < 0 }),
   };
-}
-
-function textBytes(descriptors: readonly WireDescriptor[]): number {
-  let bytes = 0;
-  for (const { entries } of descriptors) {
-    for (const { key, value } of entries) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
-  }
-  return bytes;
 }
 
 /** Half a character would travel as another one, so that two texts could share a counter. */

@@ -109,6 +109,7 @@ describe('a client', () => {
       ['shop', [{ entries: { user: 'x' }, limit: { requests: -1, unit: 'day' } }], 1],
       ['shop', [{ user: 'x'.repeat(3_000_000) }], 1],
       ['shop', Array(3).fill({ user: 'x'.repeat(2_000_000) }), 1],
+      ['shop', Array(200_000).fill({ user: 'x'.repeat(10) }), 1],
     ];
     for (const [domain, descriptors, hits] of asked) {
       await assert.rejects(weir.check(domain, descriptors, hits, policy), RequestError);
