@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { ENTRIES } from '../../src/settings.ts';
 import { weir } from '../cli/weir.ts';
+import { goService, helm } from '../foreign/go-tools.ts';
 import { orSkip, run } from '../foreign/toolchain.ts';
 import { read } from '../house/tree.ts';
-import { goService } from '../peer/go-service.ts';
 import { type Side, side } from '../peer/side-by-side.ts';
 import { needsRedis } from '../support/redis.ts';
-import { containerOf, environmentOf, helm, only, rendered } from './chart.ts';
+import { containerOf, environmentOf, only, rendered } from './chart.ts';
 
 const PAGE = read('docs/canary.md');
 const BUILD_MS = 600_000;

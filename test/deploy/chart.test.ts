@@ -5,19 +5,10 @@ import { parse } from 'yaml';
 import { readSettings } from '../../src/read-settings.ts';
 import { compile } from '../../src/rules/compile.ts';
 import { ENTRIES } from '../../src/settings.ts';
+import { helm } from '../foreign/go-tools.ts';
 import { orSkip } from '../foreign/toolchain.ts';
 import { ROOT } from '../house/tree.ts';
-import {
-  CHART,
-  containerOf,
-  environmentOf,
-  helm,
-  helmSays,
-  only,
-  type Resource,
-  rendered,
-  VALUE_SETS,
-} from './chart.ts';
+import { CHART, containerOf, environmentOf, helmSays, only, type Resource, rendered, VALUE_SETS } from './chart.ts';
 import { MANIFEST_FILE, manifest, schema, settingNames } from './generated.ts';
 import { validator, wrongWith } from './kinds.ts';
 

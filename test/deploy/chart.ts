@@ -2,12 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { goTool } from '../foreign/toolchain.ts';
 import { ROOT } from '../house/tree.ts';
 
 const MOST_BYTES = 16 * 1024 * 1024;
 const HELM_TAKES_MS = 60_000;
-const HELM = { module: 'helm.sh/helm/v4/cmd/helm', version: 'v4.3.1' };
 
 export const CHART = join(ROOT, 'deploy/helm/weir');
 export const RELEASE = { name: 'weir', namespace: 'ratelimit' } as const;
@@ -34,9 +32,6 @@ export interface Resource {
   // biome-ignore lint/suspicious/noExplicitAny: the schemas of Kubernetes say what is in there, and the tests ask them.
   readonly [field: string]: any;
 }
-
-/** The path of helm, built below the cache directory the first time, which takes some minutes. */
-export const helm = (): Promise<string> => goTool(HELM);
 
 export interface Said {
   readonly code: number | null;

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { ENTRIES } from '../../src/settings.ts';
+import { helm } from '../foreign/go-tools.ts';
 import { ROOT } from '../house/tree.ts';
-import { CHART, helm, rendered } from './chart.ts';
+import { CHART, rendered } from './chart.ts';
 
 export const SCHEMA_FILE = join(CHART, 'values.schema.json');
 export const MANIFEST_FILE = join(ROOT, 'deploy/kubernetes/20-weir.yaml');

@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { ask } from '../../src/cli/client.ts';
+import { helm } from '../foreign/go-tools.ts';
 import { orSkip } from '../foreign/toolchain.ts';
 import { type Certificates, certificates, type Signed } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { ownCluster } from '../support/redis-cluster.ts';
 import { ownSentinel } from '../support/redis-sentinel.ts';
-import { helm, type Resource, rendered, VALUE_SETS } from './chart.ts';
+import { type Resource, rendered, VALUE_SETS } from './chart.ts';
 import { type Pod, pod } from './pod.ts';
 
 const BUILD_MS = 600_000;

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { compile } from '../../src/rules/compile.ts';
+import { helm } from '../foreign/go-tools.ts';
 import { orSkip } from '../foreign/toolchain.ts';
 import { read } from '../house/tree.ts';
-import { containerOf, helm, helmSays, only, rendered } from './chart.ts';
+import { containerOf, helmSays, only, rendered } from './chart.ts';
 
 const PAGE = read('deploy/README.md');
 const BUILD_MS = 600_000;

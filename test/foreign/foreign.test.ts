@@ -7,7 +7,8 @@ import { ownProcess } from '../support/process.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { type Service, service } from '../support/service.ts';
 import { type Answer, answerOf, type Line } from './answer.ts';
-import { goClient, grpcurl, orSkip, python } from './toolchain.ts';
+import { grpcurl } from './go-tools.ts';
+import { goClient, orSkip, python } from './toolchain.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const METHOD = 'envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';

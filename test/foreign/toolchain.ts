@@ -7,9 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { skip } from '../support/skip.ts';
 
-const GRPCURL = { module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: 'v1.9.4' };
-const STATSD_EXPORTER = { module: 'github.com/prometheus/statsd_exporter', version: 'v0.31.0' };
-const H2SPEC = { module: 'github.com/summerwind/h2spec/cmd/h2spec', version: 'v2.2.1+incompatible' };
 const PYTHON_PACKAGES = ['envoy-data-plane==2.2.0', 'grpcio==1.85.1'];
 const OTLP_PACKAGES = ['opentelemetry-proto==1.45.2', 'grpcio==1.85.1'];
 
@@ -21,33 +18,18 @@ const INTEROP_PACKAGES = ['grpcio', 'grpcio-tools', 'grpcio-status', 'grpcio-hea
   (name) => `${name}==1.85.1`,
 );
 
+export interface GoTool {
+  readonly module: string;
+  readonly version: string;
+}
+
 /** A toolchain is not there, or what it should fetch cannot be had. */
 export class Missing extends Error {
   override readonly name = 'Missing';
 }
 
-/** The path of grpcurl, built below the cache directory the first time. */
-export function grpcurl(): Promise<string> {
-  return goTool(GRPCURL);
-}
-
-/** The path of statsd_exporter, built below the cache directory the first time. */
-export function statsdExporter(): Promise<string> {
-  return goTool(STATSD_EXPORTER);
-}
-
-/** The path of h2spec, likewise. */
-export function h2spec(): Promise<string> {
-  return goTool(H2SPEC);
-}
-
-export async function goTool({
-  module,
-  version,
-}: {
-  readonly module: string;
-  readonly version: string;
-}): Promise<string> {
+/** The path of a Go program of others, built below the cache directory the first time. */
+export async function goTool({ module, version }: GoTool): Promise<string> {
   const name = basename(module);
   const folder = join(GO_BIN, `${name}-${version}`);
   const binary = join(folder, name);
@@ -86,16 +68,14 @@ export function interopPython(): Promise<string> {
 
 /**
  * The path of the program `name` of a Cargo package of the tests, whose build needs protoc. Its dependencies are compiled
- * once for each checkout and lock file; Cargo itself sees what has changed since.
+ * once for each lock file; Cargo itself sees what else has changed since.
  */
 export async function rustProgram(source: string, name: string): Promise<string> {
   const { code, output } = await run('protoc', ['--version']);
   if (code !== 0) throw new Missing(`protoc: ${output}`);
   const manifest = ['--locked', '--quiet', '--manifest-path', join(source, 'Cargo.toml')];
   await fetched('cargo', ['fetch', ...manifest]);
-  const key = createHash('sha256')
-    .update(source)
-    .update(await readFile(join(source, 'Cargo.lock')));
+  const key = createHash('sha256').update(await readFile(join(source, 'Cargo.lock')));
   const target = join(CACHE, `rust-${name}-${key.digest('hex').slice(0, 12)}`);
   await succeeded('cargo', ['build', '--offline', ...manifest], { CARGO_TARGET_DIR: target });
   return join(target, 'debug', name);

@@ -1,9 +1,8 @@
 import { expect } from 'chai';
-import { goTool, orSkip, run } from '../foreign/toolchain.ts';
+import { interopClient } from '../foreign/go-tools.ts';
+import { orSkip, run } from '../foreign/toolchain.ts';
 import { type Certificates, certificates } from '../support/certificates.ts';
 import { type InteropServer, interopServer } from './server.ts';
-
-const INTEROP_CLIENT = { module: 'google.golang.org/grpc/interop/client', version: 'v1.85.0' };
 
 /** Of gRPC's interoperability test descriptions: those for which a client and a server are enough. */
 const TEST_CASES = [
@@ -53,7 +52,7 @@ describe("gRPC's own interop cases, by the client of grpc-go", function () {
 
       for (const name of TEST_CASES) {
         it(`passes ${name} (needs go)`, async function () {
-          const client = await orSkip(this, () => goTool(INTEROP_CLIENT));
+          const client = await orSkip(this, interopClient);
           const secure = ['-use_tls', '-ca_file', authority.ca, '-server_host_override', 'weir.test'];
           const { code, output } = await run(client, [
             ...['-server_host', '127.0.0.1', '-server_port', String(server.port), '-test_case', name],

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
+import { goService } from '../foreign/go-tools.ts';
 import { orSkip } from '../foreign/toolchain.ts';
 import { loadDifferences } from '../oracle/differences.ts';
 import type { Recorded } from '../oracle/scenario.ts';
 import { eventually } from '../support/eventually.ts';
 import { needsRedis } from '../support/redis.ts';
-import { goService } from './go-service.ts';
 import { dice, type Mix, randomRequest, randomRules } from './random-rules.ts';
 import { counters, lives, ruleSeries, type Side, side } from './side-by-side.ts';
 

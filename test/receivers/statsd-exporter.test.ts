@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { orSkip, statsdExporter } from '../foreign/toolchain.ts';
+import { statsdExporter } from '../foreign/go-tools.ts';
+import { orSkip } from '../foreign/toolchain.ts';
 import { caller, one } from '../service/caller.ts';
 import { closers } from '../service/closers.ts';
 import { page } from '../service/page.ts';

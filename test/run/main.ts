@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { Missing } from '../foreign/toolchain.ts';
 import {
   BUBBLEWRAP,
@@ -73,9 +75,20 @@ if (needsAny('', ['interop'])) for (const advice of TOOLCHAINS.map(installed)) i
 
 const outcomes: Outcome[] = missing.map((trouble) => ({ ...nothing('prepare'), failed: 1, trouble }));
 if (missing.length === 0) {
+  if (all === TEST) warm();
   for (const suite of suites) outcomes.push(await outcomeOf(suite));
 }
 process.exitCode = report(outcomes, { requireAll: isOn('REQUIRE_ALL') }) ? 0 : 1;
+
+function warm(): void {
+  const child = spawn(process.execPath, ['--import=tsx', 'test/run/warm.ts'], { stdio: 'ignore', detached: true });
+  const { pid } = child;
+  if (pid === undefined) return;
+  setPriority(pid, constants.priority.PRIORITY_LOW);
+  let running = true;
+  child.once('exit', () => (running = false));
+  process.once('exit', () => running && process.kill(-pid));
+}
 
 async function outcomeOf(suite: Suite): Promise<Outcome> {
   const { name, without } = suite;

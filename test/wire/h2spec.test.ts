@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { h2spec, orSkip } from '../foreign/toolchain.ts';
+import { h2spec } from '../foreign/go-tools.ts';
+import { orSkip } from '../foreign/toolchain.ts';
 import { certificates } from '../support/certificates.ts';
 import { ownProcess } from '../support/process.ts';
 import { type Bed, bed } from './bed.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SERVICE } from '../../peer/go-service.ts';
+import { GO_SERVICE } from '../../foreign/go-tools.ts';
 import { H2LOAD, installed, REDIS } from '../../run/install.ts';
 import { type OwnRedis, ownRedis } from '../../support/redis.ts';
 import { load } from '../load.ts';
@@ -125,7 +125,7 @@ async function made(): Promise<Made> {
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
     machine: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
-    goService: SERVICE.version,
+    goService: GO_SERVICE.version,
     redis: /redis_version:(\S+)/.exec(info)?.[1] ?? 'unknown',
     rounds,
     seconds,

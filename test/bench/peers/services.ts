@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { goService } from '../../peer/go-service.ts';
+import { goService } from '../../foreign/go-tools.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/port.ts';
 import { type OwnProcess, ownProcess } from '../../support/process.ts';
