@@ -68,8 +68,9 @@ build: deps
 	@npm run --silent build
 
 # The lock file that node_modules was made from lies beside it: contents are compared, since a checkout moves times.
+# What npm says goes to stderr: `make sbom > FILE` is for the bill alone.
 deps: node
-	@cmp -s package-lock.json node_modules/.weir-lock || { npm ci --no-audit && cp package-lock.json node_modules/.weir-lock; }
+	@cmp -s package-lock.json node_modules/.weir-lock || { npm ci --no-audit >&2 && cp package-lock.json node_modules/.weir-lock; }
 
 node:
 	@command -v node >/dev/null 2>&1 || { echo 'weir needs Node.js 20.19 or newer, and there is no node on the PATH: see https://nodejs.org/en/download' >&2; exit 1; }

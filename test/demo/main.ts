@@ -27,7 +27,7 @@ async function run(): Promise<number> {
   try {
     console.log('starting Redis, weir, an application, Envoy and Prometheus');
     const running = await demo(closers, abort.signal);
-    console.log(told(running));
+    console.log(told(running, await alertsOf(running)));
     const timer = process.stdout.isTTY ? showBoard(running) : undefined;
     await Promise.race([stopped, fallen(running)]);
     clearInterval(timer);
@@ -72,14 +72,20 @@ function showBoard({ prometheus }: Demo): NodeJS.Timeout {
   }, BOARD_EVERY_MS);
 }
 
-function told({ weir, redis, upstreamPort, envoyPort, prometheus }: Demo): string {
+/** Debian builds Prometheus without its newer pages. */
+async function alertsOf({ prometheus: { url } }: Demo): Promise<string> {
+  const { ok } = await fetch(`${url}/alerts`);
+  return ok ? `${url}/alerts` : `${url}/classic/alerts`;
+}
+
+function told({ weir, redis, upstreamPort, envoyPort, prometheus }: Demo, alerts: string): string {
   const at = (port: number): string => `http://127.0.0.1:${port}`;
   return `
   Envoy        ${at(envoyPort)}  asks weir for what comes to /shop and /api
   application  ${at(upstreamPort)}  gets what is allowed
   weir         127.0.0.1:${weir.grpcPort} gRPC, ${at(weir.httpPort)}/metrics, ${at(weir.adminPort)}/rules
   Redis        127.0.0.1:${redis.port}, process ${redis.pid}: kill -9 it, and see what weir and Envoy do
-  Prometheus   ${prometheus.url}  with the alerts of deploy/prometheus, at ${prometheus.url}/alerts
+  Prometheus   ${prometheus.url}  with the alerts of deploy/prometheus, at ${alerts}
 
 Some visitors ask all the time. Ask too, in another terminal: ten requests a minute for each address, two a second for a
 team of the free plan.

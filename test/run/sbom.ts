@@ -27,4 +27,8 @@ bom.components = bom.components.filter((it) => !gone.has(it['bom-ref']));
 bom.dependencies = bom.dependencies
   .filter(({ ref }) => !gone.has(ref))
   .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((it) => !gone.has(it)) }));
+// `make sbom | head` goes away before the end.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 console.log(JSON.stringify(bom, null, 2));

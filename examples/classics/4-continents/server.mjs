@@ -14,7 +14,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
     server.close(() => {
       weir.close();
-      void database.end();
+      // Ctrl-C in a terminal ends MariaDB too, and there may be no connection left to take leave on.
+      database.end().catch(() => {});
     });
     server.closeAllConnections();
   });
