@@ -109,8 +109,8 @@ describe('rules loader with large sets', function () {
   });
 
   it('keeps the last good set when a larger one needs too much memory, and reads on', async () => {
-    await load(large('one'), 16);
-    source.onDocuments(largeSet(50_000, 'huge'));
+    await load(large('one'), 32);
+    source.onDocuments(largeSet(100_000, 'huge'));
     await eventually('the refusal', () => reports.length === 2);
     expect([reports[1], loader.current()?.generation]).to.deep.equal(['the rules are too large to read', 1]);
     source.onDocuments(small('two'));
