@@ -19,10 +19,15 @@ export interface Group {
   readonly bars: readonly Bar[];
 }
 
-/** In peers.json: a figure of another, or the row of test/bench/RESULTS.md that is ours. */
-type Written = Omit<Bar, 'ours'> | { readonly service: string; readonly measured: string };
+/** In peers.json: a figure of another, the row of test/bench/RESULTS.md that is ours, or one of `make bench-peers`. */
+type Written =
+  | Omit<Bar, 'ours'>
+  | { readonly service: string; readonly measured: string }
+  | { readonly service: string; readonly besides: 'go' | 'weir' };
 
 const RESULTS = new URL('../bench/RESULTS.md', import.meta.url);
+const BENCH_PEERS = new URL('../bench/peers.json', import.meta.url);
+const SCENARIO = 'hot-1-allowed';
 
 export function peers(): readonly Group[] {
   const results = readFileSync(RESULTS, 'utf8');
@@ -31,10 +36,24 @@ export function peers(): readonly Group[] {
   };
   return groups.map(({ title, bars }) => ({
     title,
-    bars: bars
-      .map((bar) => ('measured' in bar ? ours(bar.service, bar.measured, results) : { ...bar, ours: false }))
-      .sort((a, b) => b.perSecond - a.perSecond),
+    bars: bars.map((bar) => barOf(bar, results)).sort((a, b) => b.perSecond - a.perSecond),
   }));
+}
+
+function barOf(bar: Written, results: string): Bar {
+  if ('measured' in bar) return ours(bar.service, bar.measured, results);
+  return 'besides' in bar ? sideBySide(bar.service, bar.besides) : { ...bar, ours: false };
+}
+
+function sideBySide(service: string, which: 'go' | 'weir'): Bar {
+  type Figures = { readonly decisionsPerSecond: number; readonly cpuUs: number };
+  const { scenarios } = JSON.parse(readFileSync(BENCH_PEERS, 'utf8')) as {
+    readonly scenarios: readonly { readonly name: string; readonly go: Figures; readonly weir: Figures }[];
+  };
+  const scenario = scenarios.find(({ name }) => name === SCENARIO);
+  if (scenario === undefined) throw new Error(`test/bench/peers.json has no ${SCENARIO}`);
+  const { decisionsPerSecond: perSecond, cpuUs } = scenario[which];
+  return { service, perSecond, cpuUs, from: 'test/bench/PEERS.md', ours: which === 'weir' };
 }
 
 function ours(service: string, name: string, results: string): Bar {
