@@ -4,6 +4,7 @@ import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { serviceNamed } from '../../src/grpc/protos.ts';
+import type { Transport } from '../../src/grpc/server.ts';
 import { metric } from '../service/page.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
@@ -18,15 +19,29 @@ const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const CORES = '0-1';
 const CONNECTIONS = 16;
 const ROUNDS = 5;
-/** Of each round, on a counter of its own: half of the calls are admitted. */
-const CALLS = { 'grpc-js': 30_000, wire: 150_000 } as const;
 const START_MS = 60_000;
 const ADMITTED = 'ratelimit_decisions_total{domain="bench",code="ok"}';
 
-type Transport = keyof typeof CALLS;
+interface Traffic {
+  readonly name: string;
+  readonly transport: Transport;
+  /** Of a request; each has a counter of its own. */
+  readonly descriptors: number;
+  /** What its rule says beside the limit. */
+  readonly rule: string;
+  /** Of each round, on new counters: half of them are admitted. */
+  readonly calls: number;
+}
+
+const TRAFFIC: readonly Traffic[] = [
+  { name: 'one', transport: 'grpc-js', descriptors: 1, rule: '', calls: 30_000 },
+  { name: 'one', transport: 'wire', descriptors: 1, rule: '', calls: 150_000 },
+  // Here weir is what is full, and not the loader and Redis beside it.
+  { name: 'ten, hashed', transport: 'wire', descriptors: 10, rule: 'hash_value: true, ', calls: 30_000 },
+];
 
 interface Candidate {
-  readonly transport: Transport;
+  readonly traffic: Traffic;
   readonly workers: number;
   readonly grpcPort: number;
   readonly adminPort: number;
@@ -47,11 +62,10 @@ export async function workersSection(): Promise<string> {
   const running: OwnProcess[] = [];
   try {
     execFileSync('taskset', ['-cp', CORES, String(redis.pid)]);
-    const rules = Object.entries(CALLS).map(([transport, calls]) => rule(transport, calls / 2));
-    writeFileSync(path.join(dir, 'rules.yaml'), `domain: bench\ndescriptors:\n${rules.join('')}`);
+    writeFileSync(path.join(dir, 'rules.yaml'), `domain: bench\ndescriptors:\n${TRAFFIC.map(rule).join('')}`);
     const candidates: Candidate[] = [];
-    for (const transport of ['grpc-js', 'wire'] as const) {
-      for (const workers of [1, 2]) candidates.push(await start(transport, workers, redis, dir, running));
+    for (const traffic of TRAFFIC) {
+      for (const workers of [1, 2]) candidates.push(await start(traffic, workers, redis, dir, running));
     }
     for (let round = 0; round <= ROUNDS; round++) {
       for (const candidate of candidates) await measure(candidate, round, redis, dir);
@@ -64,12 +78,17 @@ export async function workersSection(): Promise<string> {
   }
 }
 
-function rule(key: string, limit: number): string {
-  return `  - { key: ${key}, rate_limit: { unit: year, requests_per_unit: ${limit} } }\n`;
+function rule(traffic: Traffic): string {
+  const { rule: words, calls } = traffic;
+  return `  - { key: ${keyOf(traffic)}, ${words}rate_limit: { unit: year, requests_per_unit: ${calls / 2} } }\n`;
+}
+
+function keyOf({ transport, descriptors }: Traffic): string {
+  return `${transport}-${descriptors}`;
 }
 
 async function start(
-  transport: Transport,
+  traffic: Traffic,
   workers: number,
   redis: OwnRedis,
   dir: string,
@@ -77,12 +96,13 @@ async function start(
 ): Promise<Candidate> {
   const [grpcPort, httpPort, adminPort] = [await freePort(), await freePort(), await freePort()];
   const child = await ownProcess({
-    name: `${transport} with ${workers}`,
+    name: `${keyOf(traffic)} with ${workers}`,
     command: 'taskset',
     args: ['-c', CORES, process.execPath, MAIN, 'serve', '--rules', path.join(dir, 'rules.yaml')],
     env: {
       WORKERS: String(workers),
-      GRPC_TRANSPORT: transport,
+      GRPC_TRANSPORT: traffic.transport,
+      HASH_VALUE_SECRET: 'of the bench',
       GRPC_PORT: String(grpcPort),
       PORT: String(httpPort),
       DEBUG_PORT: String(adminPort),
@@ -94,55 +114,59 @@ async function start(
   running.push(child);
   await eventually(`${child.name} to serve`, () => child.output().includes('serving: '), START_MS);
   const pids = [child.pid, ...childrenOf(child.pid)];
-  return { transport, workers, grpcPort, adminPort, pids, rounds: [], exact: 0 };
+  return { traffic, workers, grpcPort, adminPort, pids, rounds: [], exact: 0 };
 }
 
 /** Round 0 warms up. */
 async function measure(candidate: Candidate, round: number, redis: OwnRedis, dir: string): Promise<void> {
-  const { transport, workers, grpcPort: port, adminPort, rounds } = candidate;
+  const { traffic, workers, grpcPort: port, adminPort, rounds } = candidate;
   const pids = Object.fromEntries([...candidate.pids.map((pid) => [String(pid), pid]), ['redis', redis.pid]]);
-  const calls = CALLS[transport];
-  const value = `${workers}-${round}`;
+  const { calls, descriptors } = traffic;
   const admittedBefore = await metric(adminPort, ADMITTED);
-  const body = requestBytes(transport, value);
+  const body = requestBytes(traffic, `${workers}-${round}`);
   const result = await load({ port, pids, calls, body, dir, cores: CORES, connections: CONNECTIONS });
+  const admitted = (await metric(adminPort, ADMITTED)) - admittedBefore;
+  const keys = await redis.client.keys('*');
+  const counts = await redis.client.mget(keys);
+  await redis.client.flushall();
   if (round === 0) return;
   rounds.push(result);
-  const admitted = (await metric(adminPort, ADMITTED)) - admittedBefore;
-  const [key = ''] = await redis.client.keys(`bench_${transport}_${value}_*`);
-  const counted = Number(await redis.client.get(key));
-  if (admitted === calls / 2 && counted === calls) candidate.exact++;
-  console.log(`${round}/${ROUNDS} ${transport}, ${workers}: ${Math.round(result.callsPerSecond)} a second`);
+  const allCounted = counts.length === descriptors && counts.every((count) => Number(count) === calls);
+  if (admitted === calls / 2 && allCounted) candidate.exact++;
+  console.log(`${round}/${ROUNDS} ${keyOf(traffic)}, ${workers}: ${Math.round(result.callsPerSecond)} a second`);
 }
 
 function section(candidates: readonly Candidate[]): string {
   const perSecond = ({ rounds }: Candidate) => median(rounds.map(({ callsPerSecond }) => callsPerSecond));
   const rows = candidates.map((candidate) => {
-    const { transport, workers, rounds, exact } = candidate;
-    const alone = candidates.find((other) => other.transport === transport && other.workers === 1) ?? candidate;
+    const { traffic, workers, rounds, exact } = candidate;
+    const alone = candidates.find((other) => other.traffic === traffic && other.workers === 1) ?? candidate;
     const redisUs = median(rounds.map(({ cpuUs }) => cpuUs.redis ?? Number.NaN));
     const weirUs = median(
       rounds.map(({ cpuUs: { redis: _, ...weir } }) => Object.values(weir).reduce((a, b) => a + b)),
     );
     const growth = (perSecond(candidate) / perSecond(alone)).toFixed(2);
     const costs = `${weirUs.toFixed(1)} | ${redisUs.toFixed(2)}`;
-    return `| ${transport} | ${workers} | ${Math.round(perSecond(candidate))} | ${growth} | ${costs} | ${exact} of ${ROUNDS} |`;
+    return `| ${traffic.transport} | ${traffic.name} | ${workers} | ${Math.round(perSecond(candidate))} | ${growth} | ${costs} | ${exact} of ${ROUNDS} |`;
   });
   return `Made by \`make bench-workers\` too. ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus()[0]?.model}. weir, Redis and h2load
-(${CONNECTIONS} connections, 32 streams each) share cores ${CORES}, so that what weir may grow by is what they leave. One descriptor, one
-key for a round; half of its calls are admitted. ${ROUNDS} alternating rounds of ${CALLS['grpc-js']} calls on grpc-js and ${CALLS.wire} on wire,
-medians. Exact: /metrics tells that just the limit was admitted, and the counter in Redis that every call was counted.
+(${CONNECTIONS} connections, 32 streams each) share cores ${CORES}, so that what weir may grow by is what they leave: with one descriptor on wire, nothing. New counters for
+each round, of which half of the calls are admitted. ${ROUNDS} alternating rounds, medians. Exact: /metrics tells that just the
+limit was admitted, and every counter in Redis that every call was counted.
 
-| transport | WORKERS | decisions a second | of one | weir's CPU us | Redis' CPU us | exact rounds |
-|---|---|---|---|---|---|---|
+| transport | descriptors | WORKERS | decisions a second | of one | weir's CPU us | Redis' CPU us | exact rounds |
+|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 `;
 }
 
-function requestBytes(key: string, value: string): Uint8Array {
+function requestBytes(traffic: Traffic, name: string): Uint8Array {
   const method = serviceNamed('envoy.service.ratelimit.v3.RateLimitService').ShouldRateLimit;
   if (method === undefined) throw new Error('rls.proto lacks ShouldRateLimit');
-  return method.requestSerialize({ domain: 'bench', descriptors: [{ entries: [{ key, value }] }] });
+  const descriptors = Array.from({ length: traffic.descriptors }, (_, i) => ({
+    entries: [{ key: keyOf(traffic), value: `${name}-${i}` }],
+  }));
+  return method.requestSerialize({ domain: 'bench', descriptors });
 }
 
 function median(numbers: readonly number[]): number {
