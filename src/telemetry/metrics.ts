@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { Assumption, Decision, FailurePolicy, Limited } from '../core/decision.ts';
 import { CallerGoneError, type Observer } from '../core/ports.ts';
 import type { Rule, Ruleset } from '../core/ruleset.ts';
@@ -10,6 +10,7 @@ import { fieldFamilies } from './field-families.ts';
 import { tagLabels } from './labels.ts';
 import { boundsUs } from './mapping/mapped-families.ts';
 import type { Mapper } from './mapping/mapper.ts';
+import { processMetrics } from './process-metrics.ts';
 import { type Numbers, scrape } from './scrape.ts';
 import type { Sources } from './sources.ts';
 import { type Stat, stats } from './stats.ts';
@@ -22,7 +23,7 @@ export interface MetricsOptions {
   readonly version?: string;
   /** false: rules are used here, and loaded and told of by another process. Default true. */
   readonly tellsRules?: boolean;
-  /** Node's own metrics: memory, event loop, garbage collection. Default true. */
+  /** Node's own metrics: CPU, memory, event loop. Default true. */
   readonly process?: boolean;
   /** EXTRA_TAGS: on every series. */
   readonly extraTags?: Readonly<Record<string, string>>;
@@ -57,8 +58,6 @@ export interface Metrics extends Observer {
 
 /** Domains that left the rules and are still told; the longest gone is dropped first. */
 const MAX_RETIRED_DOMAINS = 100;
-/** Gauges of prom-client named like counters; the families without the ending tell the same by type. */
-const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
 /** Told from the start: a rate sees no increase where a series begins. */
 const FALLBACKS = ['allow', 'deny', 'local'].flatMap((policy) => [`${policy} store_down`, `${policy} breaker_open`]);
 /** Methods come from the services that are registered, so this is never met. */
@@ -178,9 +177,7 @@ export function metrics(options: MetricsOptions): Metrics {
 
   const everyDomain = () => [...domains.values(), ...retired.values(), unknown];
   const families = () => scrape(numbers, everyDomain());
-  const process = new Registry();
-  if (options.process ?? true) collectDefaultMetrics({ register: process });
-  for (const name of MISNAMED) process.removeSingleMetric(name);
+  const process = (options.process ?? true) ? processMetrics() : new Registry();
   const registry = new Exposition(families, process);
   registry.setDefaultLabels(tags);
   const { responseTimeAsMs = false, onConflict = () => {} } = options;

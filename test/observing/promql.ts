@@ -1,5 +1,5 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import { FAMILIES } from '../../src/telemetry/families.ts';
+import { processMetrics } from '../../src/telemetry/process-metrics.ts';
 
 /** Labels that a scrape gives. */
 const OF_TARGETS = ['namespace', 'job', 'instance'];
@@ -65,7 +65,7 @@ function named(name: string, type: string, labels: readonly string[]): (readonly
 }
 
 function processSeries(): (readonly [string, readonly string[]])[] {
-  const register = new Registry();
-  collectDefaultMetrics({ register });
-  return register.getMetricsAsArray().map(({ name }) => [name, []]);
+  return processMetrics()
+    .getMetricsAsArray()
+    .map(({ name }) => [name, []]);
 }
