@@ -1,4 +1,4 @@
-import type { Decision, Hit, Match } from './core/decision.ts';
+import type { Decision, Hit, Match, Reading } from './core/decision.ts';
 import { type JudgeOptions, judge } from './core/judge.ts';
 import { type MatchOptions, match } from './core/match.ts';
 import { type PlanOptions, plan } from './core/plan.ts';
@@ -13,7 +13,7 @@ import {
   type Store,
   StoreError,
 } from './core/ports.ts';
-import { type CheckRequest, type Micros, RequestError } from './core/request.ts';
+import { type CheckRequest, RequestError } from './core/request.ts';
 import type { Domain, Ruleset } from './core/ruleset.ts';
 import { unitOfNumber } from './core/unit.ts';
 
@@ -49,7 +49,19 @@ export function limiter({ ruleset, store, clock, observer }: LimiterParts, optio
     const domain = rules.domains.get(request.domain);
     const matches = match(domain, request, options);
     const hits = plan(request, matches, nowUs, options);
-    const readings = hits.length === 0 ? [] : await take(request, matches, hits, chargeIn(domain), nowUs, caller);
+    let readings: readonly Reading[] = [];
+    if (hits.length > 0) {
+      waiting++;
+      try {
+        readings = await store.take(hits, chargeIn(domain), nowUs, caller);
+      } catch (error) {
+        if (error instanceof StoreError) observer.storeFailed(request, charged(matches, hits), error);
+        else if (error instanceof CallerGoneError) observer.requestRefused(request, error);
+        throw error;
+      } finally {
+        waiting--;
+      }
+    }
     const decision = judge(request, rules, matches, hits, readings, nowUs, options);
     // The clock follows the host's, which may be set back meanwhile.
     observer.decided(decision, Math.max(0, clock.nowUs() - nowUs));
@@ -58,26 +70,6 @@ export function limiter({ ruleset, store, clock, observer }: LimiterParts, optio
 
   function chargeIn(domain: Domain | undefined): Charge {
     return (domain?.countDenied ?? options.countDenied ?? true) ? options.charge : 'only_if_admitted';
-  }
-
-  async function take(
-    request: CheckRequest,
-    matches: readonly Match[],
-    hits: readonly Hit[],
-    charge: Charge,
-    nowUs: Micros,
-    caller: Caller | undefined,
-  ) {
-    waiting++;
-    try {
-      return await store.take(hits, charge, nowUs, caller);
-    } catch (error) {
-      if (error instanceof StoreError) observer.storeFailed(request, charged(matches, hits), error);
-      else if (error instanceof CallerGoneError) observer.requestRefused(request, error);
-      throw error;
-    } finally {
-      waiting--;
-    }
   }
 
   /** Checks in the Go service's order: domain, descriptors, rules; then overrides, where the domain is known. */

@@ -25,21 +25,22 @@ export function judge(
   options: JudgeOptions,
 ): Decision {
   if (readings.length !== hits.length) throw new Error(`${readings.length} readings for ${hits.length} hits`);
-  const overs: boolean[] = [];
-  const limits: LimitVerdict[] = [];
+  // An array that is pushed to takes room for 17, so each is made as long as it will be.
+  const overs: boolean[] = new Array(hits.length);
+  const limits: LimitVerdict[] = new Array(hits.length);
   for (let i = 0; i < hits.length; i++) {
     const hit = hits[i] as Hit;
     const reading = readings[i] as Reading;
     const over = tellsOver(reading, hit);
-    overs.push(over);
-    limits.push(limitVerdict(hit, reading, over, nowUs));
+    overs[i] = over;
+    limits[i] = limitVerdict(hit, reading, over, nowUs);
   }
-  const verdicts: Verdict[] = [];
+  const verdicts: Verdict[] = new Array(matches.length);
   let next = 0;
   for (let of = 0; of < matches.length; of++) {
     const first = next;
     while (hits[next]?.of === of) next++;
-    verdicts.push(verdict(request.descriptors[of] as Descriptor, matches[of] as Match, limits.slice(first, next)));
+    verdicts[of] = verdict(request.descriptors[of] as Descriptor, matches[of] as Match, limits.slice(first, next));
   }
   const over = isDenied(hits, overs);
   const shadowed = over && options.shadowMode;

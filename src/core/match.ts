@@ -17,12 +17,14 @@ const NO_LIMIT: Match = { kind: 'none', because: 'no_limit' };
 
 /** One match per descriptor, in request order, with the limits that others replace taken out. */
 export function match(domain: Domain | undefined, request: CheckRequest, options: MatchOptions): readonly Match[] {
-  const matches: Match[] = [];
+  const { descriptors } = request;
+  const matches: Match[] = new Array(descriptors.length);
   let replaces = false;
-  for (const descriptor of request.descriptors) {
-    const found = domain === undefined ? UNKNOWN_DOMAIN : matchDescriptor(domain, descriptor, options);
+  for (let i = 0; i < descriptors.length; i++) {
+    const found =
+      domain === undefined ? UNKNOWN_DOMAIN : matchDescriptor(domain, descriptors[i] as Descriptor, options);
     if ((found.kind === 'limited' || found.kind === 'unlimited') && found.rule?.replaces.length) replaces = true;
-    matches.push(found);
+    matches[i] = found;
   }
   return replaces ? replace(matches) : matches;
 }

@@ -23,7 +23,8 @@ export function plan(
   nowUs: Micros,
   { keyPrefix, quotaMode }: PlanOptions,
 ): readonly Hit[] {
-  const hits: Hit[] = [];
+  const hits: Hit[] = new Array(matches.reduce(addLimits, 0));
+  let next = 0;
   const quotas: Refuses = someQuotaPasses(matches, quotaMode) ? 'never' : 'together';
   for (let of = 0; of < matches.length; of++) {
     const found = matches[of] as Match;
@@ -37,7 +38,7 @@ export function plan(
       const stem = stemOf(found, limit, request.domain, keyPrefix);
       const windowSeconds = (endUs - startUs) / 1_000_000;
       const shadow = limit.shadowMode;
-      hits.push({
+      hits[next++] = {
         of,
         key: isBucket(limit.algorithm) ? stem : stem + startUs / 1_000_000,
         previousKey: limit.algorithm === 'sliding_window' ? stem + (startUs / 1_000_000 - windowSeconds) : '',
@@ -48,10 +49,14 @@ export function plan(
         shadow,
         refuses: shadow ? 'never' : refuses,
         onStoreFailure,
-      });
+      };
     }
   }
   return hits;
+}
+
+function addLimits(sum: number, found: Match): number {
+  return found.kind === 'limited' ? sum + found.limits.length : sum;
 }
 
 /** The key without the start of the window. */

@@ -32,7 +32,7 @@ const HIGHEST_EXACT = 0x1f_ffff;
  */
 export function decodeRequest(message: Uint8Array, bounds: RequestBounds = REQUEST_BOUNDS): CheckRequest {
   const reader = new Reader(message, bounds.maxNesting);
-  const descriptors: Descriptor[] = [];
+  let descriptors: Descriptor[] = [];
   let domain = '';
   let hits = 0;
   while (reader.more()) {
@@ -43,7 +43,9 @@ export function decodeRequest(message: Uint8Array, bounds: RequestBounds = REQUE
         break;
       case REQUEST.descriptors:
         if (descriptors.length === bounds.maxDescriptors) throw tooMany('descriptors in a request', descriptors.length);
-        descriptors.push(descriptor(reader, bounds));
+        // Most have one, and an array that is pushed to takes room for 17.
+        if (descriptors.length === 0) descriptors = [descriptor(reader, bounds)];
+        else descriptors.push(descriptor(reader, bounds));
         break;
       case REQUEST.hitsAddend:
         hits = reader.varint();
@@ -66,7 +68,6 @@ function descriptor(reader: Reader, bounds: RequestBounds): Descriptor {
     switch (tag) {
       case DESCRIPTOR.entries:
         if (entries.length === bounds.maxEntries) throw tooMany('entries in a descriptor', entries.length);
-        // Most have one, and an array that is pushed to takes room for 17.
         if (entries.length === 0) entries = [entry(reader, bounds)];
         else entries.push(entry(reader, bounds));
         break;

@@ -125,13 +125,13 @@ export class Batch {
     let at = 0;
     for (const waiting of this.#settle()) {
       const { hits, nowUs } = waiting;
-      const readings: Reading[] = [];
+      const readings: Reading[] = new Array(hits.length);
       let whole = true;
       for (let i = 0; i < hits.length; i++) {
         const told: unknown = reply[at + i];
         const reading = heard(told, hits[i] as Hit, nowUs);
         if (reading === null) whole = false;
-        else readings.push(reading);
+        else readings[i] = reading;
       }
       if (whole) waiting.resolve(readings);
       else waiting.reject(failureOf(waiting, reply.slice(at, at + hits.length), failures));
