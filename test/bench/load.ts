@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cpuTimes } from './cpu-time.ts';
@@ -51,14 +51,18 @@ export function framed(body: Uint8Array): Uint8Array {
 }
 
 function run(command: string, args: readonly string[]): Promise<string> {
+  return outputOf(spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+/** Everything that it says until it ends. Rejects with that when it ends badly. */
+export function outputOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
-    child.stdout.on('data', (chunk) => (out += chunk));
-    child.stderr.on('data', (chunk) => (out += chunk));
+    child.stdout?.on('data', (chunk) => (out += chunk));
+    child.stderr?.on('data', (chunk) => (out += chunk));
     child.once('error', reject);
     child.once('close', (code) =>
-      code === 0 ? resolve(out) : reject(new Error(`${command} ended with ${code}: ${out}`)),
+      code === 0 ? resolve(out) : reject(new Error(`${child.spawnfile} ended with ${code}: ${out}`)),
     );
   });
 }

@@ -11,7 +11,7 @@ import { freePort } from '../support/port.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { type OwnRedis, ownRedis } from '../support/redis.ts';
 import { childrenOf } from '../workers/bed.ts';
-import { type LoadResult, load } from './load.ts';
+import { type LightLoadResult, lightLoad } from './light-load.ts';
 
 export const WORKERS_HEADING = '## More than one core';
 
@@ -48,7 +48,7 @@ interface Candidate {
   /** Of all its processes. */
   readonly pids: readonly number[];
   /** A round each. */
-  readonly rounds: LoadResult[];
+  readonly rounds: LightLoadResult[];
   exact: number;
 }
 
@@ -124,7 +124,7 @@ async function measure(candidate: Candidate, round: number, redis: OwnRedis, dir
   const { calls, descriptors } = traffic;
   const admittedBefore = await metric(adminPort, ADMITTED);
   const body = requestBytes(traffic, `${workers}-${round}`);
-  const result = await load({ port, pids, calls, body, dir, cores: CORES, connections: CONNECTIONS });
+  const result = await lightLoad({ port, pids, calls, body, dir, cores: CORES, connections: CONNECTIONS });
   const admitted = (await metric(adminPort, ADMITTED)) - admittedBefore;
   const keys = await redis.client.keys('*');
   const counts = await redis.client.mget(keys);
