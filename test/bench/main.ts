@@ -12,7 +12,7 @@ import { ownRedis } from '../support/redis.ts';
 import { DOMAIN, KINDS, type Kind, rulesOfKinds } from './kinds.ts';
 import { type LoadResult, load } from './load.ts';
 import { type InProcess, type Results, reportOf, type Sizes } from './report.ts';
-import { sizes } from './sizes.ts';
+import { sizes as keySizes } from './sizes.ts';
 import { WORKERS_HEADING, workersSection } from './workers.ts';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
@@ -31,6 +31,7 @@ interface Candidate {
 }
 
 const PLAIN = KINDS[0] as Kind;
+const SIZES: Sizes = { calls: 100_000, warmUpCalls: 20_000, rounds: 5 };
 const GRPC_JS = { GRPC_TRANSPORT: 'grpc-js' };
 
 const dir = mkdtempSync(path.join(tmpdir(), 'weir-bench-'));
@@ -41,29 +42,25 @@ try {
   execFileSync('taskset', ['-cp', '1', String(redis.pid)]);
   const memory = await weir('memory', GRPC_JS);
   const counting = await weir('Redis', { ...GRPC_JS, REDIS_URL: redis.url }, { redis: redis.pid });
+  const memoryOnWire = await weir('memory on wire', {});
   const onWire = await weir('Redis on wire', { REDIS_URL: redis.url }, { redis: redis.pid });
   const beside = [
     { name: 'grpc-js echo', server: await echo('grpc-js echo', 'echo.ts'), kind: PLAIN },
     { name: 'memory store', server: memory, kind: PLAIN },
     { name: 'Redis store', server: counting, kind: PLAIN },
     { name: 'wire echo', server: await echo('wire echo', '../wire/echo.ts'), kind: PLAIN },
-    { name: 'memory store on wire', server: await weir('memory on wire', {}), kind: PLAIN },
+    { name: 'memory store on wire', server: memoryOnWire, kind: PLAIN },
     { name: 'Redis store on wire', server: onWire, kind: PLAIN },
   ];
-  const stores = { calls: 100_000, warmUpCalls: 20_000, rounds: 5 };
-  const kinds = { calls: 30_000, warmUpCalls: 10_000, rounds: 5 };
   const report = reportOf({
     commit: run('git', ['rev-parse', '--short', 'HEAD']),
-    stores: { sizes: stores, results: await measure(beside, stores) },
-    kinds: {
-      sizes: kinds,
-      memory: await measure(candidatesOn(memory), kinds),
-      redis: await measure(candidatesOn(counting), kinds),
-    },
+    sizes: SIZES,
+    stores: await measure(beside),
+    kinds: { memory: await measure(candidatesOn(memoryOnWire)), redis: await measure(candidatesOn(onWire)) },
     inProcess: JSON.parse(
       run('taskset', ['-c', '0', process.execPath, '--import=tsx', path.join(HERE, 'decide.ts')]),
     ) as InProcess,
-    keys: await sizes(redis.client),
+    keys: await keySizes(redis.client),
   });
   for (const each of running.splice(0)) await each.stop();
   const whole = `${report}\n${WORKERS_HEADING}\n\n${await workersSection()}`;
@@ -106,7 +103,8 @@ async function start(
   return { port, pids: { server: child.pid, ...others } };
 }
 
-async function measure(candidates: readonly Candidate[], { calls, warmUpCalls, rounds }: Sizes): Promise<Results> {
+async function measure(candidates: readonly Candidate[]): Promise<Results> {
+  const { calls, warmUpCalls, rounds } = SIZES;
   const results = new Map<string, LoadResult[]>(candidates.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (const { name, server, kind } of candidates) {

@@ -22,14 +22,17 @@ export interface InProcess {
 
 export interface Measured {
   readonly commit: string;
-  readonly stores: { readonly sizes: Sizes; readonly results: Results };
-  readonly kinds: { readonly sizes: Sizes; readonly memory: Results; readonly redis: Results };
+  /** Of every round over gRPC. */
+  readonly sizes: Sizes;
+  readonly stores: Results;
+  /** On wire. */
+  readonly kinds: { readonly memory: Results; readonly redis: Results };
   readonly inProcess: InProcess;
   readonly keys: readonly KindSize[];
 }
 
 /** RESULTS.md. */
-export function reportOf({ commit, stores, kinds, inProcess, keys }: Measured): string {
+export function reportOf({ commit, sizes, stores, kinds, inProcess, keys }: Measured): string {
   const { 10: ten = 0, 100000: many = 0 } = inProcess.matchesPerSecond;
   return `# What a decision costs
 
@@ -38,17 +41,16 @@ Made by \`make bench\`. Commit ${commit}, ${new Date().toISOString().slice(0, 10
 ## Over gRPC
 
 One descriptor, one entry, one hot key. The server is on core 0; h2load (8 connections, 32 streams each) and Redis are on
-core 1. ${rounds(stores.sizes)}. CPU is the
+core 1. ${rounds(sizes)}. CPU is the
 time of all threads from /proc. The echo is a grpc-js server that answers constant bytes and does nothing else.
 
 | server | CPU us per call | of the echo | Redis CPU us per call | calls per second on one core |
 |---|---|---|---|---|
-${storeRows(stores.results).join('\n')}
+${storeRows(stores).join('\n')}
 
 ## By kind of limit
 
-The same, a kind after the other on the same two processes. ${rounds(kinds.sizes)}.
-In brackets: of what a plain fixed window costs there.
+The same on wire, a kind after the other on the same two processes. ${rounds(sizes)}. In brackets: of what a plain fixed window costs there.
 
 | limit | memory: CPU us | Redis: weir's CPU us | Redis' own CPU us | both |
 |---|---|---|---|---|
