@@ -1,6 +1,6 @@
 import { constants, type X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { createServer, DEFAULT_MIN_VERSION, type Server, type TLSSocket } from 'node:tls';
+import { createServer, DEFAULT_MIN_VERSION, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 
 /** Why a connection was not let in, and in words. */
 export const REFUSALS = {
@@ -22,7 +22,7 @@ export interface KeyMaterial {
   /** The server's own certificate, with those between it and its authority. */
   readonly cert: Buffer;
   readonly key: Buffer;
-  /** The only authorities whose clients are let in. Absent from the start: clients need no certificate. */
+  /** The only authorities whose clients are let in. Without any from the start, clients need no certificate. */
   readonly ca?: Buffer;
 }
 
@@ -105,8 +105,9 @@ export function secureServer(
 }
 
 /** No session is resumed: each connection shows its certificate, and it is looked at by the authorities of that time. */
-function contextOf(material: KeyMaterial) {
-  return { ...material, minVersion: MIN_VERSION, secureOptions: constants.SSL_OP_NO_TICKET } as const;
+function contextOf(material: KeyMaterial): SecureContextOptions {
+  // Without a list Node would trust the authorities of the system.
+  return { ca: [], ...material, minVersion: MIN_VERSION, secureOptions: constants.SSL_OP_NO_TICKET };
 }
 
 /** As the Go service has it: wildcards stand for one label, the case is all one, and the subject counts for nothing. */
