@@ -4,10 +4,9 @@ import { type ProjectionOptions, project } from './core/projection.ts';
 import { type Counting, counting } from './counting.ts';
 import { type Health as GrpcHealth, health as grpcHealth, HEALTH_CHECK, HEALTH_WATCH } from './grpc/health.ts';
 import { reflection } from './grpc/reflection.ts';
-import type { Tls } from './grpc/secure-server.ts';
 import { type GrpcServer, grpcServer } from './grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from './grpc/should-rate-limit.ts';
-import { grpcBounds, grpcPlace, grpcTls, tellTls } from './grpc-door.ts';
+import { type GrpcTls, grpcBounds, grpcPlace, grpcTls, tellTls } from './grpc-door.ts';
 import { expositionHandler } from './http/exposition-handler.ts';
 import { type Health, health } from './http/health.ts';
 import { jsonHandler } from './http/json.ts';
@@ -207,7 +206,7 @@ function doctorOf(
 }
 
 interface Behind {
-  readonly tls: Tls | undefined;
+  readonly tls: GrpcTls | undefined;
   readonly decider: Limiter;
   readonly doctor: Health;
   readonly history: RulesHistory;

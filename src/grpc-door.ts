@@ -1,10 +1,15 @@
-import { type CertificateFiles, certificates } from './grpc/certificates.ts';
+import { type CertificateFiles, type Certificates, certificates } from './grpc/certificates.ts';
 import type { Place } from './grpc/listening.ts';
-import { REFUSALS, type Tls } from './grpc/secure-server.ts';
 import type { GrpcServerOptions } from './grpc/server.ts';
 import { SETTINGS, type Settings } from './settings.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
+import { REFUSALS, type Tls } from './wire/secure-server.ts';
+
+/** TLS whose certificates are files. */
+export interface GrpcTls extends Tls {
+  readonly certificates: Certificates;
+}
 
 const MOST_NAMES_CHARS = 400;
 
@@ -68,7 +73,7 @@ export function certificateFiles(settings: Settings): CertificateFiles | null {
 }
 
 /** TLS as the settings want it; undefined: plain text. Throws an Error with a sentence when its files do not serve. */
-export function grpcTls(settings: Settings, metrics: Metrics, { logger, trouble }: Log): Tls | undefined {
+export function grpcTls(settings: Settings, metrics: Metrics, { logger, trouble }: Log): GrpcTls | undefined {
   const files = certificateFiles(settings);
   if (files === null) return undefined;
   const refused = new Map<string, number>();
@@ -91,7 +96,7 @@ export function grpcTls(settings: Settings, metrics: Metrics, { logger, trouble 
 }
 
 /** What the operator should know of TLS when the service starts. */
-export function tellTls(settings: Settings, tls: Tls | undefined, { logger }: Log, nowMs = Date.now()): void {
+export function tellTls(settings: Settings, tls: GrpcTls | undefined, { logger }: Log, nowMs = Date.now()): void {
   const ca = SETTINGS.grpcServerTlsCaCert.env;
   const clientCa = SETTINGS.grpcClientCa.env;
   if (settings.grpcServerTlsCaCert !== null) {

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { Part } from '../core/ports.ts';
+import type { KeyMaterial, KeySource } from '../wire/secure-server.ts';
 
 /** A file in PEM form. */
 export interface PemFile {
@@ -18,13 +19,6 @@ export interface CertificateFiles {
   readonly key: PemFile;
   /** The only authorities whose clients are let in; null: clients need no certificate. */
   readonly clientCa: PemFile | null;
-}
-
-/** What tls.createServer and setSecureContext take. */
-export interface KeyMaterial {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  readonly ca?: Buffer;
 }
 
 export interface Certificate {
@@ -49,10 +43,8 @@ export interface CertificatesOptions {
   readonly nowMs?: () => number;
 }
 
-export interface Certificates extends Part {
+export interface Certificates extends Part, KeySource {
   current(): Certificate;
-  /** Called with those in use from then on. */
-  listen(listener: (material: KeyMaterial) => void): void;
   readonly stats: { readonly reloads: number; readonly refusals: number };
 }
 

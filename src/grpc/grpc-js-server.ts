@@ -9,6 +9,7 @@ import {
   type ServerOptions,
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
+import { secureServer } from '../wire/secure-server.ts';
 import { limitConnectionAge, MOST_TIMER_MS } from './connection-age.ts';
 import { Counts } from './counts.ts';
 import { sayFarewell } from './farewell.ts';
@@ -21,7 +22,6 @@ import {
   type UnaryHandler,
 } from './handler.ts';
 import { listen, targetOf } from './listening.ts';
-import { secureServer } from './secure-server.ts';
 import type { GrpcServer, GrpcServerSettled } from './server.ts';
 
 /** Clients refuse long header lists, and then show nothing at all of the error. */

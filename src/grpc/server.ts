@@ -1,10 +1,10 @@
 import type { Part } from '../core/ports.ts';
+import type { Tls } from '../wire/secure-server.ts';
 import type { WireServerOptions } from '../wire/server.ts';
 import { grpcJsServer } from './grpc-js-server.ts';
 import type { StreamHandler, UnaryHandler } from './handler.ts';
 import type { Health } from './health.ts';
 import type { Place } from './listening.ts';
-import type { Tls } from './secure-server.ts';
 import { wireGrpcServer } from './wire-server.ts';
 
 /** `grpc-js` is gRPC's own library on node:http2; `wire` is HTTP/2 straight on sockets, at a fraction of the cost. */

@@ -4,7 +4,6 @@ import { wireServer } from '../wire/server.ts';
 import { Counts } from './counts.ts';
 import { RPC_CODE, RpcError } from './handler.ts';
 import { listen, targetOf } from './listening.ts';
-import { secureServer } from './secure-server.ts';
 import type { GrpcServer, GrpcServerSettled } from './server.ts';
 
 /** The gRPC port on our own transport. */
@@ -14,7 +13,7 @@ export function wireGrpcServer(options: GrpcServerSettled): GrpcServer {
   const refused = new Counts();
   const server = wireServer({
     ...options.wire,
-    listeners: [tls === undefined ? {} : { through: (admit) => secureServer(tls, options.handshakeTimeoutMs, admit) }],
+    listeners: [{ tls }],
     methods: methodsOf(options),
     statusOf,
     onFailed(error, peer) {

@@ -1,20 +1,18 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { BOUNDS, type Bounds, type Refusal } from './http2/bounds.ts';
 import { type Application, Connection, peerOf } from './http2/connection.ts';
 import { flusher } from './http2/flusher.ts';
 import { passed } from './http2/frame.ts';
 import { DRAIN_STEP_MS } from './http2/life.ts';
 import { RPC_DEFAULTS, type RpcOptions, RpcService } from './rpc/service.ts';
+import { secureServer, type Tls } from './secure-server.ts';
 
-/** A TCP port, or the path of a unix socket; with TLS it takes clients that ask for h2 by ALPN and no others. */
+/** A TCP port, or the path of a unix socket; in plain text or by TLS. */
 export interface Listener {
   readonly host?: string;
   readonly port?: number;
   readonly path?: string;
-  readonly tls?: TlsOptions;
-  /** In place of `tls`: makes the server itself, which hands over the connections that may speak HTTP/2. */
-  readonly through?: (admit: (socket: Socket) => void) => Server;
+  readonly tls?: Tls | undefined;
 }
 
 type Needed = 'methods' | 'statusOf';
@@ -37,8 +35,6 @@ export interface WireServer {
   stop(drainTimeoutMs: number): Promise<void>;
   /** Of each listener that is open; a path as it is. */
   addresses(): readonly (AddressInfo | string)[];
-  /** Certificates for connections from now on, of every listener with TLS. */
-  setTls(options: TlsOptions): void;
   readonly connections: number;
   /** One for each listener, in order. */
   readonly listeners: readonly Server[];
@@ -72,29 +68,21 @@ export function wireServer(options: WireServerOptions): WireServer {
     if (stopping !== null) connection.drain();
   }
 
-  const servers = options.listeners.map(({ tls, through }) => {
-    const server = through
-      ? through(accepted)
-      : tls === undefined
-        ? createServer({ noDelay: true }, accepted)
-        : createTlsServer(tlsOptions(tls, bounds), (socket) => {
-            if (socket.alpnProtocol === 'h2') accepted(socket);
-            else socket.destroy();
-          });
-    // Node tells of a handshake that fails or takes too long, and leaves the rest to whoever listens.
-    if (tls !== undefined) server.on('tlsClientError', (_error, socket: Socket) => socket.destroy());
-    server.on('connection', (socket: Socket) => {
-      if (sockets.size >= maxConnections) {
-        onFailed?.(passed('max_connections', 'too many connections'), peerOf(socket));
-        socket.destroy();
-        return;
-      }
-      sockets.add(socket);
-      // Also of TLS connections that never get as far as their first byte of HTTP/2.
-      socket.on('close', () => sockets.delete(socket));
-      if (tls !== undefined || through !== undefined) socket.setNoDelay(true);
-    });
-    return server as Server;
+  /** Of a TLS connection this is the socket below, which counts before it has shown anything. */
+  function dialled(socket: Socket): void {
+    if (sockets.size >= maxConnections) {
+      onFailed?.(passed('max_connections', 'too many connections'), peerOf(socket));
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  }
+
+  const servers = options.listeners.map(({ tls }): Server => {
+    const { handshakeTimeoutMs } = bounds;
+    if (tls !== undefined) return secureServer(tls, handshakeTimeoutMs, accepted).on('connection', dialled);
+    return createServer({ noDelay: true }, accepted).on('connection', dialled);
   });
 
   function tick(): void {
@@ -118,8 +106,8 @@ export function wireServer(options: WireServerOptions): WireServer {
     for (const connection of connections) connection.drain();
     // Of a TLS handshake that takes longer nobody waits for the end.
     const late = setTimeout(() => {
-      const known = new Set([...connections].map(({ socket }) => socket.remotePort));
-      for (const socket of sockets) if (!known.has(socket.remotePort)) socket.destroy();
+      const known = new Set([...connections].map(({ peer }) => peer));
+      for (const socket of sockets) if (!known.has(peerOf(socket))) socket.destroy();
     }, DRAIN_STEP_MS);
     const force = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
@@ -137,22 +125,11 @@ export function wireServer(options: WireServerOptions): WireServer {
       return stopping;
     },
     addresses: () => servers.map((server) => server.address()).filter((address) => address !== null),
-    setTls(tls) {
-      for (const server of servers) {
-        if ('setSecureContext' in server) (server.setSecureContext as (options: TlsOptions) => void)(tls);
-      }
-    },
     listeners: servers,
     get connections() {
       return connections.size;
     },
   };
-}
-
-function tlsOptions(tls: TlsOptions, { handshakeTimeoutMs }: Bounds): TlsOptions {
-  const handshakeTimeout = handshakeTimeoutMs === 0 ? {} : { handshakeTimeout: handshakeTimeoutMs };
-  // RFC 9113, section 9.2: TLS 1.2 at least.
-  return { minVersion: 'TLSv1.2', ...handshakeTimeout, ...tls, ALPNProtocols: ['h2'] };
 }
 
 /** Short times want a quick clock. */

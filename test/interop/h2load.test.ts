@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Missing, orSkip, run } from '../foreign/toolchain.ts';
 import { type Certificates, certificates } from '../support/certificates.ts';
+import { ownTls } from '../support/own-tls.ts';
 import { type Bed, bed, ECHO } from '../wire/bed.ts';
 
 const CALLS = 10_000;
@@ -21,8 +22,7 @@ describe('h2load of nghttp2 on wire', function () {
     dir = await mkdtemp(join(tmpdir(), 'weir-h2load-'));
     await writeFile(join(dir, 'body'), MESSAGE);
     authority = await certificates();
-    const { cert, key } = await authority.sign('IP:127.0.0.1');
-    const tls = { cert: await readFile(cert), key: await readFile(key) };
+    const tls = ownTls(await authority.sign('IP:127.0.0.1'));
     server = await bed({ listeners: [{ host: '127.0.0.1' }, { host: '127.0.0.1', tls }] });
   });
 

@@ -1,13 +1,11 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, Server, type Socket } from 'node:net';
-import { certificates } from '../../src/grpc/certificates.ts';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { HEALTH_CHECK, HEALTH_WATCH, health } from '../../src/grpc/health.ts';
 import { reflection } from '../../src/grpc/reflection.ts';
-import { secureServer } from '../../src/grpc/secure-server.ts';
-import { BOUNDS } from '../../src/wire/http2/bounds.ts';
 import type { Method } from '../../src/wire/rpc/method.ts';
 import { type WireServer, wireServer } from '../../src/wire/server.ts';
 import type { Signed } from '../support/certificates.ts';
+import { ownTls } from '../support/own-tls.ts';
 import { type Director, director } from './director.ts';
 import { statusOf, testService } from './test-service.ts';
 
@@ -29,28 +27,7 @@ export interface InteropServer extends Pick<Director, 'seen' | 'forget'> {
   close(): Promise<void>;
 }
 
-/** The listener of a server that is handed its connections, so that a port outlives the servers behind it. */
-class Door extends Server {
-  private readonly sockets = new Set<Socket>();
-  private shut: (() => void) | null = null;
-
-  admit(socket: Socket): void {
-    this.sockets.add(socket);
-    this.emit('connection', socket);
-    socket.on('close', () => {
-      this.sockets.delete(socket);
-      if (this.sockets.size === 0) this.shut?.();
-    });
-  }
-
-  override close(done: () => void = () => {}): this {
-    if (this.sockets.size === 0) done();
-    else this.shut = done;
-    return this;
-  }
-}
-
-export async function interopServer(tls?: Signed): Promise<InteropServer> {
+export async function interopServer(signed?: Signed): Promise<InteropServer> {
   const state = health();
   state.set(true);
   const failures: string[] = [];
@@ -62,21 +39,25 @@ export async function interopServer(tls?: Signed): Promise<InteropServer> {
   methods.set(HEALTH_WATCH, { kind: 'stream', serve: state.watch });
   for (const [path, serve] of Object.entries(reflection())) methods.set(path, { kind: 'stream', serve });
 
+  /** A server that is handed its connections, so that the port outlives it. */
   function behind(): { readonly server: WireServer; admit(socket: Socket): void } {
-    const door = new Door();
-    let admit = (_: Socket): void => {};
-    const through = (admitted: typeof admit) => {
-      admit = admitted;
-      return door;
-    };
     const onFailed = (error: Error): void => void failures.push(error.message);
-    const server = wireServer({ listeners: [{ through }], methods, statusOf, onFailed });
+    const tls = signed === undefined ? undefined : ownTls(signed);
+    const server = wireServer({ listeners: [{ tls }], methods, statusOf, onFailed });
     void server.start(async () => {});
+    const listener = server.listeners[0]!;
+    const sockets = new Set<Socket>();
+    // Of these connections it knows nothing, and would not wait for them.
+    listener.close = (done = () => {}) => {
+      void Promise.all([...sockets].map((socket) => once(socket, 'close'))).then(() => done());
+      return listener;
+    };
     return {
       server,
       admit(socket) {
-        door.admit(socket);
-        admit(socket);
+        sockets.add(socket);
+        socket.on('close', () => sockets.delete(socket));
+        listener.emit('connection', socket);
       },
     };
   }
@@ -89,13 +70,12 @@ export async function interopServer(tls?: Signed): Promise<InteropServer> {
     drained.push(before.server.stop(DRAIN_MS));
   }
 
-  const admit = (socket: Socket): void => {
+  const port = createServer({ noDelay: true }, (socket) => {
     now.admit(socket);
     socket.on('close', () => {
       bytesRead += socket.bytesRead;
     });
-  };
-  const port = tls === undefined ? createServer(admit) : secureServer(tlsOf(tls), BOUNDS.handshakeTimeoutMs, admit);
+  });
   port.listen(0, '127.0.0.1');
   await once(port, 'listening');
   const { port: number } = port.address() as AddressInfo;
@@ -116,9 +96,4 @@ export async function interopServer(tls?: Signed): Promise<InteropServer> {
       await Promise.all([now.server.stop(STOP_MS), ...drained]);
     },
   };
-}
-
-function tlsOf({ cert, key }: Signed) {
-  const files = { cert: { path: cert, setting: 'cert' }, key: { path: key, setting: 'key' }, clientCa: null };
-  return { certificates: certificates(files), clientName: null };
 }

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { h2spec } from '../foreign/go-tools.ts';
 import { orSkip } from '../foreign/toolchain.ts';
 import { certificates } from '../support/certificates.ts';
+import { ownTls } from '../support/own-tls.ts';
 import { ownProcess } from '../support/process.ts';
 import { type Bed, bed } from './bed.ts';
 
@@ -40,8 +40,7 @@ describe('h2spec', function () {
         return;
       }
       const authority = await certificates();
-      const { cert, key } = await authority.sign('IP:127.0.0.1');
-      const tls = { cert: readFileSync(cert), key: readFileSync(key) };
+      const tls = ownTls(await authority.sign('IP:127.0.0.1'));
       server = await bed({ listeners: [{ host: '127.0.0.1', tls }] });
       await authority.remove();
       expectAll(await run(binary, '-t', '-k'));

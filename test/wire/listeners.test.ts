@@ -9,8 +9,9 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { Client, type ClientOptions, credentials, Metadata } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import type { Listener } from '../../src/wire/server.ts';
-import { type Certificates, certificates } from '../support/certificates.ts';
+import { type Certificates, certificates, type Signed } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
+import { ownTls } from '../support/own-tls.ts';
 import { type Bed, bed, ECHO } from './bed.ts';
 
 /** However it comes about. */
@@ -22,7 +23,7 @@ function closeOf(socket: Socket): Promise<void> {
 describe('listeners of wire', () => {
   let directory: string;
   let authority: Certificates;
-  let signed: { cert: Buffer; key: Buffer };
+  let signed: Signed;
   let ca: Buffer;
   let server: Bed | undefined;
 
@@ -30,7 +31,7 @@ describe('listeners of wire', () => {
     directory = await mkdtemp(path.join(tmpdir(), 'weir-wire-'));
     authority = await certificates();
     ca = readFileSync(authority.ca);
-    signed = await sign();
+    signed = await authority.sign('IP:127.0.0.1');
   });
 
   after(async () => {
@@ -42,11 +43,6 @@ describe('listeners of wire', () => {
     await server?.end();
     server = undefined;
   });
-
-  async function sign(): Promise<{ cert: Buffer; key: Buffer }> {
-    const { cert, key } = await authority.sign('IP:127.0.0.1');
-    return { cert: readFileSync(cert), key: readFileSync(key) };
-  }
 
   async function listen(...listeners: readonly Listener[]): Promise<(AddressInfo | string)[]> {
     server = await bed({ listeners });
@@ -78,7 +74,7 @@ describe('listeners of wire', () => {
     const socket = path.join(directory, 'weir.sock');
     const [plain, secure, unix] = await listen(
       { host: '127.0.0.1' },
-      { host: '127.0.0.1', tls: signed },
+      { host: '127.0.0.1', tls: ownTls(signed) },
       { path: socket },
     );
     expect(unix).to.equal(socket);
@@ -91,17 +87,18 @@ describe('listeners of wire', () => {
   });
 
   it('takes only clients with a certificate of the authority where it asks for one', async () => {
-    const [secure] = await listen({
-      host: '127.0.0.1',
-      tls: { ...signed, ca, requestCert: true, rejectUnauthorized: true },
-    });
-    const own = await sign();
-    expect(await echo(at(secure), credentials.createSsl(ca, own.key, own.cert))).to.equal('hi');
+    const tls = ownTls(signed, { clientCa: authority.ca });
+    const [secure] = await listen({ host: '127.0.0.1', tls });
+    const [key, cert] = [readFileSync(signed.key), readFileSync(signed.cert)];
+    expect(await echo(at(secure), credentials.createSsl(ca, key, cert))).to.equal('hi');
+    expect(tls.refusals).to.deep.equal([]);
     expect(await echo(at(secure), credentials.createSsl(ca))).to.equal('error 14');
+    expect([...new Set(tls.refusals)]).to.deep.equal(['no_certificate']);
   });
 
   it('shows a new certificate to new connections, and keeps the old ones', async () => {
-    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const tls = ownTls(signed);
+    const [secure] = await listen({ host: '127.0.0.1', tls });
     const { port } = secure as AddressInfo;
     const serial = async () => {
       const socket = connectTls({ port, host: '127.0.0.1', ca, ALPNProtocols: ['h2'] });
@@ -110,7 +107,7 @@ describe('listeners of wire', () => {
       return { socket, serialNumber };
     };
     const before = await serial();
-    server!.server.setTls(await sign());
+    tls.replace(await authority.sign('IP:127.0.0.1'));
     const after = await serial();
     expect(after.serialNumber).to.not.equal(before.serialNumber);
     expect(before.socket.destroyed).to.equal(false);
@@ -118,17 +115,22 @@ describe('listeners of wire', () => {
   });
 
   it('refuses TLS clients that do not ask for h2 by ALPN', async () => {
-    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const tls = ownTls(signed);
+    const [secure] = await listen({ host: '127.0.0.1', tls });
     const options: ConnectionOptions = { port: (secure as AddressInfo).port, host: '127.0.0.1', ca };
     for (const protocols of [[], ['http/1.1']]) {
       const socket = connectTls({ ...options, ALPNProtocols: protocols });
       await closeOf(socket);
     }
+    expect(tls.refusals).to.deep.equal(['no_http2', 'no_http2']);
     await eventually('none to be left', () => server!.server.connections === 0);
   });
 
   it('closes a TLS connection whose handshake does not come within 100 ms', async () => {
-    server = await bed({ listeners: [{ host: '127.0.0.1', tls: signed }], bounds: { handshakeTimeoutMs: 100 } });
+    server = await bed({
+      listeners: [{ host: '127.0.0.1', tls: ownTls(signed) }],
+      bounds: { handshakeTimeoutMs: 100 },
+    });
     await closeOf(connect(server.port, '127.0.0.1'));
   });
 
@@ -141,14 +143,14 @@ describe('listeners of wire', () => {
   }
 
   it('stops though a TLS handshake is open', async () => {
-    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const [secure] = await listen({ host: '127.0.0.1', tls: ownTls(signed) });
     const closed = closeOf(await silent(secure));
     await server!.server.stop(60_000);
     await closed;
   });
 
   it('answers the first call behind a TLS handshake that was open when it was to stop', async () => {
-    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const [secure] = await listen({ host: '127.0.0.1', tls: ownTls(signed) });
     const socket = await silent(secure);
     const stopped = server!.server.stop(60_000);
     const session = connectHttp2(`https://${at(secure)}`, {
@@ -173,8 +175,19 @@ describe('listeners of wire', () => {
     expect(server.failures).to.deep.equal(['too many connections']);
   });
 
+  it('closes the 3rd connection of 2 before its TLS handshake', async () => {
+    const tls = ownTls(signed);
+    server = await bed({ listeners: [{ host: '127.0.0.1', tls }], maxConnections: 2 });
+    const [one, two] = [connect(server.port, '127.0.0.1'), connect(server.port, '127.0.0.1')];
+    await Promise.all([once(one, 'connect'), once(two, 'connect')]);
+    await closeOf(connectTls({ port: server.port, host: '127.0.0.1', ca, ALPNProtocols: ['h2'] }));
+    expect(server.failures).to.deep.equal(['too many connections']);
+    expect([one.destroyed, two.destroyed, ...tls.refusals]).to.deep.equal([false, false]);
+    for (const socket of [one, two]) socket.destroy();
+  });
+
   it('answers node:http2, and 1,000 calls at once over TLS', async () => {
-    const [secure] = await listen({ host: '127.0.0.1', tls: signed });
+    const [secure] = await listen({ host: '127.0.0.1', tls: ownTls(signed) });
     const session = connectHttp2(`https://${at(secure)}`, { ca });
     const answers = Array.from({ length: 1_000 }, async (_, i) => {
       const stream = session.request({

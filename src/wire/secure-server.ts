@@ -1,7 +1,6 @@
 import { constants, type X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
-import type { Certificates, KeyMaterial } from './certificates.ts';
+import { createServer, DEFAULT_MIN_VERSION, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 
 /** Why a connection was not let in, and in words. */
 export const REFUSALS = {
@@ -16,19 +15,37 @@ export const REFUSALS = {
   handshake: 'the handshake failed',
 } as const;
 
-export type Refusal = keyof typeof REFUSALS;
+export type TlsRefusal = keyof typeof REFUSALS;
+
+/** Each in PEM form. */
+export interface KeyMaterial {
+  /** The server's own certificate, with those between it and its authority. */
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** The only authorities whose clients are let in. Without any from the start, clients need no certificate. */
+  readonly ca?: Buffer;
+}
+
+/** Key material that may change while servers listen. */
+export interface KeySource {
+  current(): { readonly material: KeyMaterial };
+  /** Called with what is in use from then on. */
+  listen(listener: (material: KeyMaterial) => void): void;
+}
 
 export interface Tls {
-  readonly certificates: Certificates;
+  readonly certificates: KeySource;
   /** What clients' certificates must be for: a DNS name or an address; null: anything. */
   readonly clientName: string | null;
   /** Told of each connection that is not let in. `detail`: a code of OpenSSL, or what was shown. */
-  readonly onRefused?: (because: Refusal, detail: string, peer: string) => void;
+  readonly onRefused?: (because: TlsRefusal, detail: string, peer: string) => void;
 }
 
 const MAX_DETAIL = 200;
+/** RFC 9113, section 9.2; `node --tls-min-v1.3` may ask for more. */
+const MIN_VERSION = DEFAULT_MIN_VERSION === 'TLSv1.3' ? 'TLSv1.3' : 'TLSv1.2';
 /** Codes of what the certificate of a client is found to be, and of what OpenSSL says of a handshake. */
-const BECAUSE: readonly (readonly [RegExp, Refusal])[] = [
+const BECAUSE: readonly (readonly [RegExp, TlsRefusal])[] = [
   [/PEER_DID_NOT_RETURN_A_CERTIFICATE/, 'no_certificate'],
   [/ALERT/, 'distrusts_us'],
   [/^CERT_HAS_EXPIRED$/, 'expired'],
@@ -59,7 +76,7 @@ export function secureServer(
   });
   certificates.listen((material) => server.setSecureContext(contextOf(material)));
 
-  function refuse(socket: TLSSocket, because: Refusal, detail: string): void {
+  function refuse(socket: TLSSocket, because: TlsRefusal, detail: string): void {
     onRefused?.(because, detail.slice(0, MAX_DETAIL), socket.remoteAddress ?? 'unknown');
     socket.destroy();
   }
@@ -88,8 +105,9 @@ export function secureServer(
 }
 
 /** No session is resumed: each connection shows its certificate, and it is looked at by the authorities of that time. */
-function contextOf(material: KeyMaterial) {
-  return { ...material, secureOptions: constants.SSL_OP_NO_TICKET };
+function contextOf(material: KeyMaterial): SecureContextOptions {
+  // Without a list Node would trust the authorities of the system.
+  return { ca: [], ...material, minVersion: MIN_VERSION, secureOptions: constants.SSL_OP_NO_TICKET };
 }
 
 /** As the Go service has it: wildcards stand for one label, the case is all one, and the subject counts for nothing. */
