@@ -2,7 +2,7 @@ import { type CertificateFiles, certificates } from './grpc/certificates.ts';
 import type { Place } from './grpc/listening.ts';
 import { REFUSALS, type Tls } from './grpc/secure-server.ts';
 import type { GrpcServerOptions } from './grpc/server.ts';
-import { SETTINGS, type Settings } from './settings.ts';
+import { SETTINGS, type Settings } from './settings/settings.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 

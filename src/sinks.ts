@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ReadSettings } from './read-settings.ts';
+import type { ReadSettings } from './settings/read-settings.ts';
 import type { Log } from './telemetry/log.ts';
 import { type Mapper, mapper } from './telemetry/mapping/mapper.ts';
 import { type MappingFile, readMappings } from './telemetry/mapping/mapping-file.ts';

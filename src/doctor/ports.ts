@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { type Finding, fail, ok } from './finding.ts';
 import { type Listener, listenerOn } from './listener.ts';
 import { unixSocket } from './unix-socket.ts';

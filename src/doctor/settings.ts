@@ -1,8 +1,8 @@
 import { wantsRedis, workersRefusal } from '../counting.ts';
-import { WITHOUT_EFFECT } from '../go-names.ts';
-import type { ReadSettings, SettingsError } from '../read-settings.ts';
 import { editDistance } from '../rules/schema.ts';
-import { SETTINGS, type Settings } from '../settings.ts';
+import { WITHOUT_EFFECT } from '../settings/go-names.ts';
+import type { ReadSettings, SettingsError } from '../settings/read-settings.ts';
+import { SETTINGS, type Settings } from '../settings/settings.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 type Name = keyof Settings;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { settings } from '../../src/doctor/settings.ts';
-import { readSettings } from '../../src/read-settings.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 import { ground, told } from './asking.ts';
 
 function says(argv: readonly string[], env: Readonly<Record<string, string>> = {}): readonly string[] {

@@ -84,18 +84,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
 
 /** Files at the top that belong to another one's room. */
 const LODGERS: Readonly<Record<string, string>> = {
-  'go-names': 'settings',
-  'go-values': 'settings',
-  'read-settings': 'settings',
-  'setting-forms': 'settings',
-  'settings-text': 'settings',
-  'value-hash': 'settings',
   counting: 'app',
   'grpc-door': 'app',
   guard: 'app',
   'limiter-options': 'app',
   'loop-lag': 'app',
-  mogrifiers: 'settings',
   observing: 'app',
   primary: 'app',
   'rules-loading': 'app',

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { reasons, WITHOUT_EFFECT } from '../../src/go-names.ts';
 import { GRPC_DEFAULTS } from '../../src/grpc/server.ts';
 import { grpcBounds } from '../../src/grpc-door.ts';
-import { type ReadSettings, readSettings, SettingsError } from '../../src/read-settings.ts';
-import { SETTINGS } from '../../src/settings.ts';
-import { settingsHelp, settingsTable } from '../../src/settings-text.ts';
+import { reasons, WITHOUT_EFFECT } from '../../src/settings/go-names.ts';
+import { type ReadSettings, readSettings, SettingsError } from '../../src/settings/read-settings.ts';
+import { SETTINGS } from '../../src/settings/settings.ts';
+import { settingsHelp, settingsTable } from '../../src/settings/text.ts';
 import { BOUNDS } from '../../src/wire/http2/bounds.ts';
 import { RPC_DEFAULTS } from '../../src/wire/rpc/service.ts';
 import { loadDifferences } from '../oracle/differences.ts';

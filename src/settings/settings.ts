@@ -1,4 +1,4 @@
-import { REQUEST_BOUNDS } from './core/request.ts';
+import { REQUEST_BOUNDS } from '../core/request.ts';
 import { goList, hostAndPort, integerBetween, numberBetween, oneOf, pairs } from './go-values.ts';
 import {
   absolutePath,
@@ -30,7 +30,7 @@ import {
   socketType,
   text,
   window,
-} from './setting-forms.ts';
+} from './setting.ts';
 
 /** Every setting there is: what --help prints, what the table of docs/settings.md shows, what the service reads. */
 export const SETTINGS = {
