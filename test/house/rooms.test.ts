@@ -41,7 +41,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   grpc: { rooms: ['core', 'wire', 'type limiter'], packages: ['@grpc/', 'grpc-health-check'] },
   xds: { rooms: ['core', 'rules', 'grpc/protos'], packages: ['@grpc/'] },
   http: { rooms: ['core', 'wire', 'type limiter', 'within'], packages: [] },
-  settings: { rooms: ['core'], packages: [] },
+  settings: { rooms: ['core', 'wire/http2/bounds', 'wire/rpc/bounds'], packages: [] },
   clock: { rooms: ['core'], packages: [] },
   version: { rooms: [], packages: [] },
   app: { rooms: [...EVERY_ROOM, 'store/redis', 'version'], packages: [] },
