@@ -22,6 +22,7 @@ import { rulesLoading } from './rules-loading.ts';
 import { rulesPlace } from './rules-place.ts';
 import type { ReadSettings } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
+import { sinksOn } from './settings/sinks-on.ts';
 import { valueHash } from './settings/value-hash.ts';
 import { sinks } from './sinks.ts';
 import type { Log } from './telemetry/log.ts';
@@ -154,13 +155,13 @@ function* withoutGauges({ stats }: Metrics): ReturnType<Metrics['stats']> {
 }
 
 async function reportOf(
-  { usePrometheus, disableStats }: Settings,
+  settings: Settings,
   measured: Metrics,
   { isSent }: { readonly isSent: boolean },
 ): Promise<Report> {
   return {
     metrics: await toldBy(measured.registry),
-    field: usePrometheus && !disableStats ? await toldBy(measured.fieldRegistry) : null,
+    field: sinksOn(settings).prometheus ? await toldBy(measured.fieldRegistry) : null,
     gauges: isSent ? [...measured.stats()].filter(({ kind }) => kind === 'gauge') : [],
   };
 }
