@@ -16,18 +16,19 @@ import { type Limiter, limiter } from './limiter.ts';
 import { limiterOptions } from './limiter-options.ts';
 import { addressesOf, historian, logOf, metricsOf, observingDoors } from './observing.ts';
 import { parts } from './parts.ts';
-import type { ReadSettings } from './read-settings.ts';
 import type { RulesLoader } from './rules/loader.ts';
 import { rulesLoading } from './rules-loading.ts';
 import { rulesPlace } from './rules-place.ts';
-import type { Settings } from './settings.ts';
+import type { ReadSettings } from './settings/read-settings.ts';
+import type { Settings } from './settings/settings.ts';
+import { sinksOn } from './settings/sinks-on.ts';
+import { valueHash } from './settings/value-hash.ts';
 import { sinks } from './sinks.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import { toldBy } from './telemetry/summed.ts';
 import { tracingOf } from './tracing.ts';
-import { valueHash } from './value-hash.ts';
 import type { Report } from './workers/messages.ts';
 import type { Role } from './workers/role.ts';
 
@@ -153,13 +154,13 @@ function* withoutGauges({ stats }: Metrics): ReturnType<Metrics['stats']> {
 }
 
 async function reportOf(
-  { usePrometheus, disableStats }: Settings,
+  settings: Settings,
   measured: Metrics,
   { isSent }: { readonly isSent: boolean },
 ): Promise<Report> {
   return {
     metrics: await toldBy(measured.registry),
-    field: usePrometheus && !disableStats ? await toldBy(measured.fieldRegistry) : null,
+    field: sinksOn(settings).prometheus ? await toldBy(measured.fieldRegistry) : null,
     gauges: isSent ? [...measured.stats()].filter(({ kind }) => kind === 'gauge') : [],
   };
 }

@@ -1,6 +1,6 @@
 import type { Part, Store } from './core/ports.ts';
 import { type Guard, guard } from './guard.ts';
-import { SETTINGS, type Settings } from './settings.ts';
+import { SETTINGS, type Settings } from './settings/settings.ts';
 import { byUnit } from './store/by-unit.ts';
 import { deadline } from './store/deadline.ts';
 import { memoryStore } from './store/memory.ts';

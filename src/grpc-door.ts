@@ -1,7 +1,7 @@
 import { type CertificateFiles, type Certificates, certificates } from './grpc/certificates.ts';
 import type { Place } from './grpc/listening.ts';
-import type { GrpcServerOptions } from './grpc/server.ts';
-import { SETTINGS, type Settings } from './settings.ts';
+import type { GrpcBounds } from './grpc/server.ts';
+import { SETTINGS, type Settings } from './settings/settings.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { REFUSALS, type Tls } from './wire/secure-server.ts';
@@ -19,7 +19,7 @@ export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings, { isPrepare
 }
 
 /** What callers of the gRPC port may ask of it. */
-export function grpcBounds(settings: Settings): Partial<GrpcServerOptions> {
+export function grpcBounds(settings: Settings): GrpcBounds {
   return {
     maxMessageBytes: settings.maxMessageBytes,
     maxConnections: settings.grpcMaxConnections,

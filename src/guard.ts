@@ -1,6 +1,6 @@
 import type { Part, Store, StoreError } from './core/ports.ts';
 import { loopLag } from './loop-lag.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './settings/settings.ts';
 import { type Batching, type BreakerStore, breaker } from './store/breaker.ts';
 import { type Fallback, failurePolicy } from './store/failure-policy.ts';
 import { overload } from './store/overload.ts';

@@ -1,5 +1,5 @@
 import type { LimiterOptions } from './limiter.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './settings/settings.ts';
 
 /** What the settings make of decisions, for the service and for the cases that rules are held against. */
 export function limiterOptions(settings: Settings, hashValue: (value: string) => string): LimiterOptions {

@@ -5,9 +5,10 @@ import { expositionHandler, type Scrapable } from './http/exposition-handler.ts'
 import { profiles } from './http/profiles.ts';
 import type { RulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
-import type { ReadSettings } from './read-settings.ts';
 import { formatProblem } from './rules/problem.ts';
-import { SETTINGS, type Settings } from './settings.ts';
+import type { ReadSettings } from './settings/read-settings.ts';
+import { SETTINGS, type Settings } from './settings/settings.ts';
+import { sinksOn } from './settings/sinks-on.ts';
 import { fieldMapper } from './sinks.ts';
 import { type Log, log } from './telemetry/log.ts';
 import { type Metrics, metrics } from './telemetry/metrics.ts';
@@ -71,7 +72,7 @@ export function observingDoors(settings: Settings, seen: Observed): Readonly<Rec
       onError,
     }),
   };
-  if (settings.usePrometheus && !settings.disableStats) {
+  if (sinksOn(settings).prometheus) {
     const routes = { [settings.prometheusPath]: expositionHandler(seen.fieldMetrics) };
     doors.prometheus = httpServer({ name: 'prometheus', ...settings.prometheusAddr, routes, onError });
   }

@@ -1,12 +1,12 @@
 import type { Observer } from './core/ports.ts';
-import type { ReadSettings } from './read-settings.ts';
 import { fileSource } from './rules/file-source.ts';
 import { type RulesLoader, rulesLoader } from './rules/loader.ts';
 import { rulesOverXds } from './rules-over-xds.ts';
 import { rulesPlace } from './rules-place.ts';
+import type { ReadSettings } from './settings/read-settings.ts';
+import { valueHash } from './settings/value-hash.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
-import { valueHash } from './value-hash.ts';
 
 /** Reads rules from where the settings say. Throws an Error with a sentence when they do not fit together. */
 export function rulesLoading(

@@ -1,6 +1,6 @@
-import type { ReadSettings } from './read-settings.ts';
 import type { FileSourceOptions } from './rules/file-source.ts';
 import { runtimeFiles } from './rules/file-source.ts';
+import type { ReadSettings } from './settings/read-settings.ts';
 
 export interface RulesPlace {
   /** null: they come over xDS. */

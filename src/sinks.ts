@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { ReadSettings } from './read-settings.ts';
+import type { ReadSettings } from './settings/read-settings.ts';
+import { sinksOn } from './settings/sinks-on.ts';
 import type { Log } from './telemetry/log.ts';
 import { type Mapper, mapper } from './telemetry/mapping/mapper.ts';
 import { type MappingFile, readMappings } from './telemetry/mapping/mapping-file.ts';
@@ -12,14 +13,15 @@ import { udpWire } from './telemetry/statsd/udp.ts';
 
 /** Receivers that numbers are sent to, as the settings ask for. Throws an Error with a sentence about a bad pattern. */
 export function sinks({ settings, mogrifiers }: ReadSettings, metrics: Metrics, log: Log): readonly Sink[] {
-  const { statsdHost: host, statsdPort: port, extraTags, disableStats, statsFlushMs: flushMs } = settings;
+  const { statsdHost: host, statsdPort: port, extraTags, statsFlushMs: flushMs } = settings;
   const address = `${host}:${port}`;
   const common = { address, flushMs, stats: metrics.stats, trouble: log.trouble };
+  const on = sinksOn(settings);
   const made: Sink[] = [];
-  if (settings.useStatsd && !disableStats) {
+  if (on.statsd) {
     made.push(statsdSink({ ...common, name: 'statsd', wire: tcpWire({ host, port }), line: statsdLine(extraTags) }));
   }
-  if (settings.useDogStatsd && !disableStats) {
+  if (on.dogStatsd) {
     const line = dogStatsdLine(extraTags, mogrify(mogrifiers));
     made.push(statsdSink({ ...common, name: 'dogstatsd', wire: udpWire({ host, port }), line }));
   }

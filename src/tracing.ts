@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { SETTINGS, type Settings } from './settings.ts';
+import { SETTINGS, type Settings } from './settings/settings.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { type Tracing, tracing } from './telemetry/trace/tracing.ts';

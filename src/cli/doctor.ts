@@ -1,7 +1,7 @@
 import { examine } from '../doctor/examine.ts';
 import { type Finding, findingsJson, formatFindings } from '../doctor/finding.ts';
 import { wrongSettings } from '../doctor/settings.ts';
-import { readSettings, SettingsError } from '../read-settings.ts';
+import { readSettings, SettingsError } from '../settings/read-settings.ts';
 
 /** Where a command writes. */
 interface Out {

@@ -1,11 +1,11 @@
 import { relative } from 'node:path';
 import { type App, app } from '../app.ts';
 import type { Ruleset } from '../core/ruleset.ts';
-import { reasons } from '../go-names.ts';
 import { primary } from '../primary.ts';
-import { type ReadSettings, readSettings, SettingsError } from '../read-settings.ts';
-import type { Settings } from '../settings.ts';
-import { settingsHelp } from '../settings-text.ts';
+import { reasons } from '../settings/go-names.ts';
+import { type ReadSettings, readSettings, SettingsError } from '../settings/read-settings.ts';
+import type { Settings } from '../settings/settings.ts';
+import { settingsHelp } from '../settings/text.ts';
 import { NotStarted } from '../workers/crew.ts';
 import { fedRules } from '../workers/fed-rules.ts';
 import { type PrimaryLink, primaryLink } from '../workers/primary-link.ts';

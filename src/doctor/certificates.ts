@@ -1,6 +1,6 @@
 import { type Certificate, type CertificateFiles, readCertificate } from '../grpc/certificates.ts';
 import { certificateFiles } from '../grpc-door.ts';
-import { SETTINGS, type Settings } from '../settings.ts';
+import { SETTINGS, type Settings } from '../settings/settings.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,5 +1,5 @@
-import type { ReadSettings } from '../read-settings.ts';
-import { valueHash } from '../value-hash.ts';
+import type { ReadSettings } from '../settings/read-settings.ts';
+import { valueHash } from '../settings/value-hash.ts';
 import { TooLate, within } from '../within.ts';
 import { certificates } from './certificates.ts';
 import { type Finding, fail } from './finding.ts';

@@ -1,4 +1,4 @@
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { type Finding, warn } from './finding.ts';
 
 /** What it means to count in the process itself. */

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
+import { sinksOn } from '../settings/sinks-on.ts';
 import { type Finding, fail, ok } from './finding.ts';
 import { type Listener, listenerOn } from './listener.ts';
 import { unixSocket } from './unix-socket.ts';
@@ -21,7 +22,7 @@ export async function ports(settings: Settings): Promise<readonly Finding[]> {
     ...(grpcUds === null ? [grpc] : []),
     { name: 'admin', host: settings.debugHost, port: settings.debugPort, settings: 'DEBUG_HOST and DEBUG_PORT' },
   ];
-  if (settings.usePrometheus)
+  if (sinksOn(settings).prometheus)
     doors.push({ name: 'Prometheus', ...settings.prometheusAddr, settings: 'PROMETHEUS_ADDR' });
   const found: Finding[] = grpcUds === null ? [] : [await unixSocket(grpcUds)];
   // One after the other: two doors with one port must not stand in each other's way here.

@@ -1,10 +1,10 @@
 import type { Problem } from '../core/ports.ts';
 import type { Ruleset } from '../core/ruleset.ts';
-import type { ReadSettings } from '../read-settings.ts';
 import { compile } from '../rules/compile.ts';
 import { formatProblem } from '../rules/problem.ts';
 import { readRulesFiles } from '../rules/rules-files.ts';
 import { rulesPlace } from '../rules-place.ts';
+import type { ReadSettings } from '../settings/read-settings.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 export interface RulesFound {

@@ -1,8 +1,9 @@
 import { wantsRedis, workersRefusal } from '../counting.ts';
-import { WITHOUT_EFFECT } from '../go-names.ts';
-import type { ReadSettings, SettingsError } from '../read-settings.ts';
 import { editDistance } from '../rules/schema.ts';
-import { SETTINGS, type Settings } from '../settings.ts';
+import { WITHOUT_EFFECT } from '../settings/go-names.ts';
+import type { ReadSettings, SettingsError } from '../settings/read-settings.ts';
+import { SETTINGS, type Settings } from '../settings/settings.ts';
+import { sinksOn } from '../settings/sinks-on.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 type Name = keyof Settings;
@@ -47,6 +48,8 @@ const OVER_XDS: readonly Name[] = [...named('CONFIG_GRPC_XDS_'), ...named('XDS_C
 const XDS_TLS_FILES: readonly Name[] = ['xdsTlsCa', 'xdsTlsSan', 'xdsTlsCert', 'xdsTlsKey'];
 const GRPC_PORT: readonly Name[] = ['grpcHost', 'grpcPort'];
 const GRPC_TLS: readonly Name[] = [...named('GRPC_SERVER_TLS_'), ...named('GRPC_CLIENT_TLS_')];
+const PROMETHEUS: readonly Name[] = ['prometheusAddr', 'prometheusPath'];
+const SINKS = ['usePrometheus', 'useStatsd', 'useDogStatsd'] as const;
 const HEADERS: readonly Name[] = ['limitHeader', 'remainingHeader', 'resetHeader'];
 
 /** The reason, and the names that have no effect because of it. */
@@ -66,7 +69,8 @@ function withoutEffect(read: ReadSettings): readonly Finding[] {
     [!overXds && all.rules !== null && !rules, ['rules'], 'RUNTIME_* flags say where the rules are'],
     [all.grpcUds !== null, GRPC_PORT, `${SETTINGS.grpcUds.env} says where gRPC is`],
     [!all.grpcTls, GRPC_TLS, `${SETTINGS.grpcTls.env} is false, so gRPC is plain text and lets in every client`],
-    [!all.usePrometheus, ['prometheusAddr', 'prometheusPath'], `${SETTINGS.usePrometheus.env} is false`],
+    [all.disableStats, [...SINKS.filter((it) => all[it]), ...PROMETHEUS], `${SETTINGS.disableStats.env} is true`],
+    [!all.disableStats && !all.usePrometheus, PROMETHEUS, `${SETTINGS.usePrometheus.env} is false`],
     [!caches(all), ['overLimitCacheMaxAgeMs'], 'there is no over-limit cache'],
     [all.storeFailure !== 'local', ['localFallbackShare'], `${SETTINGS.storeFailure.env} is not local`],
     [!all.headersEnabled, HEADERS, `${SETTINGS.headersEnabled.env} is false`],
@@ -125,7 +129,7 @@ function samePorts({ settings: all }: ReadSettings): readonly Finding[] {
     [SETTINGS.port.env, all.host, all.port],
     ...(all.grpcUds === null ? [[SETTINGS.grpcPort.env, all.grpcHost, all.grpcPort] as const] : []),
     [SETTINGS.debugPort.env, all.debugHost, all.debugPort],
-    ...(all.usePrometheus
+    ...(sinksOn(all).prometheus
       ? [[SETTINGS.prometheusAddr.env, all.prometheusAddr.host, all.prometheusAddr.port] as const]
       : []),
   ];

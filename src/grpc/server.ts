@@ -16,7 +16,33 @@ export type WireBounds = Pick<
   'bounds' | 'maxRunning' | 'requestTimeoutMs' | 'maxBufferedBytes' | 'maxBufferedBytesOfAll'
 >;
 
-export interface GrpcServerOptions {
+/** What callers may ask of the port: as the settings have it, which is why nothing here has a default. */
+export interface GrpcBounds {
+  /** A larger message is RESOURCE_EXHAUSTED. */
+  readonly maxMessageBytes: number;
+  /** Calls that one connection may have open. */
+  readonly maxStreams: number;
+  /** Connections beyond it are closed unanswered; those there are go on. */
+  readonly maxConnections: number;
+  /** Header fields of a call, as HTTP/2 counts them. */
+  readonly maxHeaderListBytes: number;
+  /** Of TLS, and on wire of HTTP/2. */
+  readonly handshakeTimeoutMs: number;
+  /** A connection without calls for so long is told to go. 0: it is kept. */
+  readonly maxConnectionIdleMs: number;
+  /** Every silent connection is pinged so often, and cut when it does not answer within the timeout. 0: never. */
+  readonly keepaliveTimeMs: number;
+  readonly keepaliveTimeoutMs: number;
+  /** Connections so old are told to go, and cut when the grace is over. 0: any age will do, and any grace. */
+  readonly maxConnectionAgeMs: number;
+  readonly maxConnectionAgeGraceMs: number;
+  /** How long calls in flight have to finish once the server stops; then their connections are cut. */
+  readonly drainTimeoutMs: number;
+  /** The others are as wire has them. */
+  readonly wire?: WireBounds;
+}
+
+export interface GrpcServerOptions extends GrpcBounds {
   readonly transport?: Transport;
   /** The host is an address or a name; `::` takes IPv4 too. A stale file at the path of a socket is taken away. */
   readonly place: Place;
@@ -25,52 +51,14 @@ export interface GrpcServerOptions {
   readonly streams?: Readonly<Record<string, StreamHandler>>;
   /** Told to be not serving before anything else stops. */
   readonly health: Health;
-  /** A larger message is RESOURCE_EXHAUSTED. */
-  readonly maxMessageBytes?: number;
-  /** Calls that one connection may have open. */
-  readonly maxStreams?: number;
-  /** Connections beyond it are closed unanswered; those there are go on. */
-  readonly maxConnections?: number;
-  /** Header fields of a call, as HTTP/2 counts them. */
-  readonly maxHeaderListBytes?: number;
-  /** Of TLS, and on wire of HTTP/2. */
-  readonly handshakeTimeoutMs?: number;
-  /** A connection without calls for so long is told to go. 0: it is kept. */
-  readonly maxConnectionIdleMs?: number;
-  /** Every silent connection is pinged so often, and cut when it does not answer within the timeout. 0: never. */
-  readonly keepaliveTimeMs?: number;
-  readonly keepaliveTimeoutMs?: number;
-  /** Connections so old are told to go, and cut when the grace is over. 0: any age will do, and any grace. */
-  readonly maxConnectionAgeMs?: number;
-  readonly maxConnectionAgeGraceMs?: number;
-  /** The others are as wire has them. */
-  readonly wire?: WireBounds;
   /** On wire: told of a connection that was ended for what its peer did, or for an error of ours. */
   readonly onConnectionFailed?: (error: Error, peer: string) => void;
-  /** How long calls in flight have to finish once the server stops; then their connections are cut. */
-  readonly drainTimeoutMs?: number;
   /** Absent: plain text. */
   readonly tls?: Tls | undefined;
 }
 
 /** Every option, given or not. */
 export type GrpcServerSettled = Required<Omit<GrpcServerOptions, 'tls'>> & { readonly tls: Tls | undefined };
-
-/** What the options are when they are not given. */
-export const GRPC_DEFAULTS = {
-  maxMessageBytes: 4_194_304,
-  maxStreams: 4_096,
-  maxConnections: 10_000,
-  maxHeaderListBytes: 65_536,
-  handshakeTimeoutMs: 10_000,
-  maxConnectionIdleMs: 0,
-  // As in gRPC's other servers, but sooner: theirs is two hours.
-  keepaliveTimeMs: 60_000,
-  keepaliveTimeoutMs: 20_000,
-  maxConnectionAgeMs: 0,
-  maxConnectionAgeGraceMs: 10_000,
-  drainTimeoutMs: 10_000,
-} as const;
 
 export interface GrpcServer extends Part {
   /** Where it listens as clients write it: `host:port` or `unix:path`; null before `start`, and again once stopped. */
@@ -91,6 +79,6 @@ export interface GrpcNumbers {
 /** The gRPC port. */
 export function grpcServer(options: GrpcServerOptions): GrpcServer {
   const { transport = 'wire', streams = {}, wire = {}, tls, onConnectionFailed = () => {} } = options;
-  const all = { ...GRPC_DEFAULTS, ...options, transport, streams, wire, tls, onConnectionFailed };
+  const all = { ...options, transport, streams, wire, tls, onConnectionFailed };
   return transport === 'wire' ? wireGrpcServer(all) : grpcJsServer(all);
 }

@@ -4,7 +4,8 @@ import { type Application, Connection, peerOf } from './http2/connection.ts';
 import { flusher } from './http2/flusher.ts';
 import { passed } from './http2/frame.ts';
 import { DRAIN_STEP_MS } from './http2/life.ts';
-import { RPC_DEFAULTS, type RpcOptions, RpcService } from './rpc/service.ts';
+import { RPC_DEFAULTS } from './rpc/bounds.ts';
+import { type RpcOptions, RpcService } from './rpc/service.ts';
 import { secureServer, type Tls } from './secure-server.ts';
 
 /** A TCP port, or the path of a unix socket; in plain text or by TLS. */

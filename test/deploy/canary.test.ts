@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { ENTRIES } from '../../src/settings.ts';
+import { ENTRIES } from '../../src/settings/settings.ts';
 import { weir } from '../cli/weir.ts';
 import { goService, helm } from '../foreign/go-tools.ts';
 import { orSkip, run } from '../foreign/toolchain.ts';

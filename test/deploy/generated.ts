@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { ENTRIES } from '../../src/settings.ts';
+import { ENTRIES } from '../../src/settings/settings.ts';
 import { helm } from '../foreign/go-tools.ts';
 import { ROOT } from '../house/tree.ts';
 import { CHART, rendered } from './chart.ts';

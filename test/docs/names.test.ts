@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { aclLine } from '../../src/doctor/redis/rights.ts';
-import { WITHOUT_EFFECT } from '../../src/go-names.ts';
 import { RPC_CODE } from '../../src/grpc/handler.ts';
-import { SETTINGS } from '../../src/settings.ts';
+import { WITHOUT_EFFECT } from '../../src/settings/go-names.ts';
+import { SETTINGS } from '../../src/settings/settings.ts';
 import { FAMILIES } from '../../src/telemetry/families.ts';
 import { read } from '../house/tree.ts';
 import { PAGES } from './page.ts';

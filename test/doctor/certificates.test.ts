@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { certificates as findings } from '../../src/doctor/certificates.ts';
-import { readSettings } from '../../src/read-settings.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 import { type Certificates, certificates, type Signed } from '../support/certificates.ts';
 import { diagnosis, type Ground, ground } from './asking.ts';
 

@@ -36,6 +36,14 @@ describe('weir doctor and ports', () => {
     expect((await diagnosis([...place.flags, ...free])).named('ports.prometheus')[0]!.mark).to.equal('ok');
   });
 
+  it('asks nothing of a taken port of Prometheus that DISABLE_STATS keeps shut', async () => {
+    const taken = ['--use-prometheus', '--prometheus-addr', `127.0.0.1:${port}`];
+    const open = await diagnosis([...place.flags, ...taken]);
+    expect([open.code, open.named('ports.prometheus')[0]!.mark]).to.deep.equal([1, 'fail']);
+    const shut = await diagnosis([...place.flags, ...taken, '--disable-stats']);
+    expect([shut.code, shut.named('ports.prometheus')]).to.deep.equal([0, []]);
+  });
+
   for (const [flag, name] of [
     ['--port', 'http'],
     ['--grpc-port', 'grpc'],

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { settings } from '../../src/doctor/settings.ts';
-import { readSettings } from '../../src/read-settings.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 import { ground, told } from './asking.ts';
 
 function says(argv: readonly string[], env: Readonly<Record<string, string>> = {}): readonly string[] {
@@ -78,6 +78,11 @@ describe('weir doctor and settings', () => {
     ],
     ['RULES beside RUNTIME_ROOT', ['--rules=a', '--runtime-root=b'], /^warn RUNTIME_ROOT is .*RULES says/],
     ['a Prometheus address that is not opened', ['--prometheus-addr=:1'], /^warn PROMETHEUS_ADDR is .*USE_PROMETHEUS/],
+    [
+      'sinks that are kept off, not of one that nobody asks for',
+      ['--disable-stats', '--use-prometheus', '--no-use-statsd', '--prometheus-addr=:1'],
+      /^warn USE_PROMETHEUS, PROMETHEUS_ADDR are set and without effect: DISABLE_STATS is true$/,
+    ],
     ['a name for headers that are not sent', ['--limit-reset-header=a'], /^warn LIMIT_RESET_HEADER is/],
     [
       'a second Redis that is not asked for',
@@ -118,6 +123,12 @@ describe('weir doctor and settings', () => {
       expect(says(argv)[0]).to.match(expected);
     });
   }
+
+  it('lets Prometheus have the port of another door while DISABLE_STATS keeps it shut', () => {
+    const argv = ['--port=5', '--use-prometheus', '--prometheus-addr=:5'];
+    expect(says(argv)).to.deep.equal(['fail PORT and PROMETHEUS_ADDR are both port 5']);
+    expect(says([...argv, '--disable-stats']).filter((line) => line.startsWith('fail'))).to.deep.equal([]);
+  });
 
   it('lets two doors share a port on two addresses', () => {
     const apart = ['--host=127.0.0.1', '--port=5', '--debug-host=127.0.0.2', '--debug-port=5'];

@@ -1,6 +1,6 @@
 import { Agent } from 'node:http';
 import { expect } from 'chai';
-import { readSettings } from '../../src/read-settings.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 import { builtImage, type Image } from '../container/image.ts';
 import { type Answer, get } from '../e2e/client.ts';
 import { orSkip } from '../foreign/toolchain.ts';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { limit } from '../../src/core/limit.ts';
 import type { Charge, Store } from '../../src/core/ports.ts';
 import { counting } from '../../src/counting.ts';
-import { readSettings } from '../../src/read-settings.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 import { log } from '../../src/telemetry/log.ts';
 import { metrics } from '../../src/telemetry/metrics.ts';
 import { hit, NOW_US } from '../contract/hit.ts';

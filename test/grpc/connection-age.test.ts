@@ -7,6 +7,7 @@ import type { UnaryHandler } from '../../src/grpc/handler.ts';
 import { health } from '../../src/grpc/health.ts';
 import { type GrpcServer, type GrpcServerOptions, grpcServer } from '../../src/grpc/server.ts';
 import { eventually } from '../support/eventually.ts';
+import { BOUNDS } from './bounds.ts';
 import { gate } from './gate.ts';
 
 const ECHO = '/t.T/Echo';
@@ -84,6 +85,7 @@ for (const transport of ['grpc-js', 'wire'] as const) {
       };
       const handlers = { [ECHO]: echo, [WAIT]: wait };
       server = grpcServer({
+        ...BOUNDS,
         transport,
         place: { host: '127.0.0.1', port: 0 },
         handlers,

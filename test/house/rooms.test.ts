@@ -41,7 +41,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   grpc: { rooms: ['core', 'wire', 'type limiter'], packages: ['@grpc/', 'grpc-health-check'] },
   xds: { rooms: ['core', 'rules', 'grpc/protos'], packages: ['@grpc/'] },
   http: { rooms: ['core', 'wire', 'type limiter', 'within'], packages: [] },
-  settings: { rooms: ['core'], packages: [] },
+  settings: { rooms: ['core', 'wire/http2/bounds', 'wire/rpc/bounds'], packages: [] },
   clock: { rooms: ['core'], packages: [] },
   version: { rooms: [], packages: [] },
   app: { rooms: [...EVERY_ROOM, 'store/redis', 'version'], packages: [] },
@@ -84,18 +84,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
 
 /** Files at the top that belong to another one's room. */
 const LODGERS: Readonly<Record<string, string>> = {
-  'go-names': 'settings',
-  'go-values': 'settings',
-  'read-settings': 'settings',
-  'setting-forms': 'settings',
-  'settings-text': 'settings',
-  'value-hash': 'settings',
   counting: 'app',
   'grpc-door': 'app',
   guard: 'app',
   'limiter-options': 'app',
   'loop-lag': 'app',
-  mogrifiers: 'settings',
   observing: 'app',
   primary: 'app',
   'rules-loading': 'app',

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { goNamesTable } from '../../src/go-names.ts';
 import { ownWordsMarkdown } from '../../src/rules/resource.ts';
 import { schemaMarkdown } from '../../src/rules/schema.ts';
-import { settingsTable } from '../../src/settings-text.ts';
+import { goNamesTable } from '../../src/settings/go-names.ts';
+import { settingsTable } from '../../src/settings/text.ts';
 import { METRIC_HEADING, metricRows } from '../../src/telemetry/families.ts';
 import { differencesTable } from '../oracle/differences.ts';
 import { drawAll } from '../plots/draw.ts';

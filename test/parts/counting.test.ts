@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { type Counting, counting } from '../../src/counting.ts';
-import { readSettings } from '../../src/read-settings.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 import { type Log, log } from '../../src/telemetry/log.ts';
 import { type Metrics, metrics } from '../../src/telemetry/metrics.ts';
 import { hit, NOW_US } from '../contract/hit.ts';

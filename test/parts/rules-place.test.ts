@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { readSettings } from '../../src/read-settings.ts';
 import { rulesPlace } from '../../src/rules-place.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 
 function placeOf(argv: readonly string[], env: Record<string, string> = {}) {
   const { files, from } = rulesPlace(readSettings(argv, env));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { expect } from 'chai';
 import { app } from '../../src/app.ts';
-import { readSettings } from '../../src/read-settings.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 import { collectorOf } from '../../src/tracing.ts';
 import { freePort } from '../support/port.ts';
 

@@ -1,5 +1,12 @@
 import { expect } from 'chai';
-import { goBoolean, goDurationMs, hostAndPort, integerBetween, numberBetween, oneOf } from '../../src/go-values.ts';
+import {
+  goBoolean,
+  goDurationMs,
+  hostAndPort,
+  integerBetween,
+  numberBetween,
+  oneOf,
+} from '../../src/settings/go-values.ts';
 
 type Row = readonly [text: string, value: unknown];
 

@@ -1,12 +1,11 @@
 import { expect } from 'chai';
-import { reasons, WITHOUT_EFFECT } from '../../src/go-names.ts';
-import { GRPC_DEFAULTS } from '../../src/grpc/server.ts';
 import { grpcBounds } from '../../src/grpc-door.ts';
-import { type ReadSettings, readSettings, SettingsError } from '../../src/read-settings.ts';
-import { SETTINGS } from '../../src/settings.ts';
-import { settingsHelp, settingsTable } from '../../src/settings-text.ts';
+import { reasons, WITHOUT_EFFECT } from '../../src/settings/go-names.ts';
+import { type ReadSettings, readSettings, SettingsError } from '../../src/settings/read-settings.ts';
+import { SETTINGS } from '../../src/settings/settings.ts';
+import { settingsHelp, settingsTable } from '../../src/settings/text.ts';
 import { BOUNDS } from '../../src/wire/http2/bounds.ts';
-import { RPC_DEFAULTS } from '../../src/wire/rpc/service.ts';
+import { RPC_DEFAULTS } from '../../src/wire/rpc/bounds.ts';
 import { loadDifferences } from '../oracle/differences.ts';
 import { FIELD_DEFAULTS, FIELD_NAMES } from './field-names.ts';
 
@@ -63,14 +62,19 @@ describe('settings', () => {
     expect(wrong([], { GRPC_MAX_STREAMS: '1023' })).to.have.length(1);
   });
 
-  it('of wire are what wire has by itself', () => {
-    const { settings } = read([]);
-    const { wire, ...shared } = grpcBounds(settings);
+  it('of the gRPC port are what wire has by itself, but for the age of connections', () => {
+    const { wire, ...shared } = grpcBounds(read([]).settings);
     const { bounds, ...calls } = wire!;
     expect(BOUNDS).to.deep.include(bounds);
-    expect(RPC_DEFAULTS).to.deep.include(calls);
-    const { maxConnectionAgeMs: _age, maxConnectionAgeGraceMs: _grace, drainTimeoutMs: _drain, ...same } = shared;
-    expect(GRPC_DEFAULTS).to.deep.include(same);
+    expect(RPC_DEFAULTS).to.deep.include({ ...calls, maxMessageBytes: shared.maxMessageBytes });
+    expect(BOUNDS).to.include({
+      maxConcurrentStreams: shared.maxStreams,
+      maxHeaderListBytes: shared.maxHeaderListBytes,
+      handshakeTimeoutMs: shared.handshakeTimeoutMs,
+      keepaliveTimeMs: shared.keepaliveTimeMs,
+      keepaliveTimeoutMs: shared.keepaliveTimeoutMs,
+      idleTimeoutMs: shared.maxConnectionIdleMs,
+    });
   });
 
   it('are the defaults when nobody says anything', () => {

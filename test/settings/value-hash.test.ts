@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readSettings } from '../../src/read-settings.ts';
-import type { Settings } from '../../src/settings.ts';
-import { valueHash } from '../../src/value-hash.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
+import type { Settings } from '../../src/settings/settings.ts';
+import { valueHash } from '../../src/settings/value-hash.ts';
 
 const settingsOf = (env: Record<string, string>): Settings => readSettings([], env).settings;
 const hashOf = (env: Record<string, string>) => valueHash(settingsOf(env)) ?? expect.fail('there is no secret');

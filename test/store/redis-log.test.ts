@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Part } from '../../src/core/ports.ts';
 import { counting } from '../../src/counting.ts';
-import { readSettings } from '../../src/read-settings.ts';
+import { readSettings } from '../../src/settings/read-settings.ts';
 import { log } from '../../src/telemetry/log.ts';
 import { metrics } from '../../src/telemetry/metrics.ts';
 import { eventually } from '../support/eventually.ts';

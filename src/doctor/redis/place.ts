@@ -1,5 +1,5 @@
 import { redisPlaces, wantsRedis } from '../../counting.ts';
-import type { Settings } from '../../settings.ts';
+import type { Settings } from '../../settings/settings.ts';
 import type { RedisStoreOptions } from '../../store/redis/redis-store.ts';
 import { MAIN, type Names, PER_SECOND } from './set-by.ts';
 

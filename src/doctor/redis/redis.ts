@@ -1,4 +1,4 @@
-import { SETTINGS } from '../../settings.ts';
+import { SETTINGS } from '../../settings/settings.ts';
 import { type Login, loginInFile } from '../../store/redis/login.ts';
 import {
   type HostPort,

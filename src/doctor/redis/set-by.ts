@@ -1,4 +1,4 @@
-import { SETTINGS } from '../../settings.ts';
+import { SETTINGS } from '../../settings/settings.ts';
 import type { RedisTarget } from '../../store/redis/target.ts';
 import type { Place } from './place.ts';
 

@@ -59,6 +59,7 @@ export interface Bounds {
   readonly maxAgeGraceMs: number;
 }
 
+/** What a connection has unless it is told otherwise. */
 export const BOUNDS: Bounds = {
   maxConcurrentStreams: 4_096,
   maxHeaderListBytes: 65_536,
@@ -71,6 +72,7 @@ export const BOUNDS: Bounds = {
   maxResets: { burst: 10_000, perSecond: 1_000 },
   maxStreamErrors: { burst: 200, perSecond: 20 },
   handshakeTimeoutMs: 10_000,
+  // As in gRPC's other servers, but sooner: theirs is two hours.
   keepaliveTimeMs: 60_000,
   keepaliveTimeoutMs: 20_000,
   idleTimeoutMs: 0,

@@ -2,6 +2,7 @@ import type { Refusal } from '../http2/bounds.ts';
 import type { Application, Connection } from '../http2/connection.ts';
 import type { Head } from '../http2/head.ts';
 import type { Stream, StreamEvents } from '../http2/stream.ts';
+import type { RpcBounds } from './bounds.ts';
 import { HttpAnswer } from './http-answer.ts';
 import type { Method } from './method.ts';
 import { type Plan, planOf } from './plan.ts';
@@ -10,29 +11,12 @@ import { STATUS, type Status } from './status.ts';
 import { StreamingCall } from './streaming-call.ts';
 import { UnaryCall } from './unary-call.ts';
 
-export interface RpcOptions {
+export interface RpcOptions extends RpcBounds {
   /** By full method name, `/package.Service/Method`. */
   readonly methods: ReadonlyMap<string, Method>;
   /** What becomes of an error that a handler rejects with. */
   readonly statusOf: (error: unknown) => Status;
-  /** A larger message is RESOURCE_EXHAUSTED. */
-  readonly maxMessageBytes: number;
-  /** Handlers that run at once, half of them of streams at most; a call beyond is RESOURCE_EXHAUSTED. */
-  readonly maxRunning: number;
-  /** Bytes of messages that are not whole or not read: of a connection, and of all. */
-  readonly maxBufferedBytes: number;
-  readonly maxBufferedBytesOfAll: number;
-  /** A call of one message has to have arrived by then. */
-  readonly requestTimeoutMs: number;
 }
-
-export const RPC_DEFAULTS = {
-  maxMessageBytes: 4_194_304,
-  maxRunning: 100_000,
-  maxBufferedBytes: 64 * 1024 * 1024,
-  maxBufferedBytesOfAll: 256 * 1024 * 1024,
-  requestTimeoutMs: 60_000,
-};
 
 /** gRPC over the streams of any number of connections. */
 export class RpcService {

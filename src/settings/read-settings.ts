@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { endsTheGoService, withoutEffect } from './go-names.ts';
 import { type MogrifierSetting, readMogrifiers } from './mogrifiers.ts';
-import { EMPTY_IS_A_VALUE, flagOf, isSwitch } from './setting-forms.ts';
+import { EMPTY_IS_A_VALUE, flagOf, isSwitch } from './setting.ts';
 import { ENTRIES, SETTINGS, type Settings, type Table } from './settings.ts';
 
 export type SettingSource = 'flag' | 'environment' | 'default';

@@ -1,4 +1,4 @@
-import { flagOf, isSwitch } from './setting-forms.ts';
+import { flagOf, isSwitch } from './setting.ts';
 import { ENTRIES } from './settings.ts';
 
 /** The settings part of --help. */

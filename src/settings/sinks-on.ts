@@ -1,0 +1,15 @@
+import type { Settings } from './settings.ts';
+
+/** Who is told metrics beside those who ask for /metrics, which is there in any case. */
+export interface SinksOn {
+  /** PROMETHEUS_ADDR. */
+  readonly prometheus: boolean;
+  readonly statsd: boolean;
+  readonly dogStatsd: boolean;
+}
+
+/** DISABLE_STATS beats all that ask for one. */
+export function sinksOn({ disableStats, usePrometheus, useStatsd, useDogStatsd }: Settings): SinksOn {
+  const isAny = !disableStats;
+  return { prometheus: isAny && usePrometheus, statsd: isAny && useStatsd, dogStatsd: isAny && useDogStatsd };
+}
