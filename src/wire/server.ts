@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { BOUNDS, type Bounds, type Refusal } from './http2/bounds.ts';
+import { BOUNDS, type Bounds, MAX_CONNECTIONS, type Refusal } from './http2/bounds.ts';
 import { type Application, Connection, peerOf } from './http2/connection.ts';
 import { flusher } from './http2/flusher.ts';
 import { passed } from './http2/frame.ts';
@@ -41,7 +41,6 @@ export interface WireServer {
   readonly listeners: readonly Server[];
 }
 
-const MAX_CONNECTIONS = 10_000;
 const MOST_TICK_MS = 100;
 const LEAST_TICK_MS = 5;
 

@@ -1,4 +1,4 @@
-import { BOUNDS } from '../../wire/http2/bounds.ts';
+import { BOUNDS, MAX_CONNECTIONS } from '../../wire/http2/bounds.ts';
 import { integerBetween } from '../go-values.ts';
 import { atLeastOne, atLeastOneMs, COUNT_MOST, inGroup, inSeconds, longDuration, setting } from '../setting.ts';
 
@@ -6,7 +6,7 @@ export const CONNECTIONS = inGroup('Connections to the gRPC port', {
   grpcMaxConnections: setting(
     'GRPC_MAX_CONNECTIONS',
     'number',
-    10_000,
+    MAX_CONNECTIONS,
     atLeastOne,
     'Connections to the gRPC port, of each worker; more are closed at once.',
   ),

@@ -80,3 +80,6 @@ export const BOUNDS: Bounds = {
   maxAgeMs: 0,
   maxAgeGraceMs: 10_000,
 };
+
+/** Of a server; those beyond are closed unanswered. */
+export const MAX_CONNECTIONS = 10_000;
