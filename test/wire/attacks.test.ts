@@ -9,6 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { ECHO } from './bed.ts';
+import { MADE_RESETS } from './made-resets.ts';
 import {
   call,
   data,
@@ -125,15 +126,12 @@ describe('attacks on wire', () => {
     expect(code).to.equal(CODE.enhanceYourCalm);
   });
 
-  it('MadeYouReset (CVE-2025-8671): streams that the server is made to reset lose the connection', async () => {
-    const code = await flood((round) =>
-      many(50, (i) => {
-        const id = 2 * (round * 50 + i) + 1;
-        return Buffer.concat([call(id, NEVER, HI), windowUpdate(id, 0)]);
-      }),
-    );
-    expect(code).to.equal(CODE.enhanceYourCalm);
-  });
+  for (const [what, made] of MADE_RESETS) {
+    it(`MadeYouReset (CVE-2025-8671): streams that the server is made to reset by ${what}`, async () => {
+      const code = await flood((round) => many(50, (i) => made(2 * (round * 50 + i) + 1, NEVER)));
+      expect(code).to.equal(CODE.enhanceYourCalm);
+    });
+  }
 
   it('CONTINUATION flood (CVE-2024-27316): a block that never ends', async () => {
     const begun = frame(FRAME.headers, 0, 1, Buffer.of(0x82));

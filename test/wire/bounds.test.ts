@@ -1,9 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Bounds } from '../../src/wire/http2/bounds.ts';
-import { type ConnectionError, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
+import { CODE, type ConnectionError, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import type { RpcOptions } from '../../src/wire/rpc/service.ts';
 import { ECHO, IDLE, type InProcess, inProcess, WAIT, wholeMs } from './bed.ts';
+import { MADE_RESETS } from './made-resets.ts';
 import {
   call,
   data,
@@ -22,6 +23,7 @@ import {
 } from './peer.ts';
 
 const HI = Buffer.from('hi');
+const NOTHING = Buffer.alloc(0);
 /** So many at once, and next to none a second. */
 const few = (burst: number) => ({ burst, perSecond: 1e-6 });
 
@@ -37,14 +39,18 @@ function saidFrames(one: InProcess, type: number, id: number): Buffer[] {
   return found.map(({ payload }) => payload);
 }
 
+interface Counted {
+  readonly what: string;
+  readonly reason: string;
+  readonly bounds: (most: number) => Partial<Bounds>;
+  readonly first?: Buffer;
+  /** Comes in a read of its own before each that is counted. */
+  readonly before?: (i: number) => Buffer;
+  readonly one: (i: number) => Buffer;
+}
+
 describe('bounds of a connection', () => {
-  const counted: readonly {
-    readonly what: string;
-    readonly reason: string;
-    readonly bounds: (most: number) => Partial<Bounds>;
-    readonly first?: Buffer;
-    readonly one: (i: number) => Buffer;
-  }[] = [
+  const counted: readonly Counted[] = [
     { what: 'PING', reason: 'max_control_frames', bounds: (n) => ({ maxControlFrames: few(n) }), one: () => PING },
     {
       what: 'WINDOW_UPDATE',
@@ -65,11 +71,21 @@ describe('bounds of a connection', () => {
       one: (i) => Buffer.concat([call(2 * i + 1, ECHO, HI), reset(2 * i + 1, 8)]),
     },
     {
-      what: 'call that we are made to reset',
-      reason: 'max_stream_errors',
-      bounds: (n) => ({ maxStreamErrors: few(n) }),
-      one: (i) => Buffer.concat([call(2 * i + 1, WAIT, HI), windowUpdate(2 * i + 1, 0)]),
+      what: 'call that is taken back before its message has come, in whatever read,',
+      reason: 'max_resets',
+      bounds: (n) => ({ maxResets: few(n) }),
+      before: (i) => headers(2 * i + 1, rpcFields(ECHO)),
+      one: (i) => reset(2 * i + 1, 8),
     },
+    ...MADE_RESETS.map(
+      ([what, made]) =>
+        ({
+          what: `call that we are made to reset by ${what}`,
+          reason: 'max_stream_errors',
+          bounds: (n) => ({ maxStreamErrors: few(n) }),
+          one: (i) => made(2 * i + 1, WAIT),
+        }) satisfies Counted,
+    ),
     {
       what: 'CONTINUATION',
       reason: 'max_continuations',
@@ -78,18 +94,33 @@ describe('bounds of a connection', () => {
       one: () => frame(FRAME.continuation, 0, 1, Buffer.of(0x82)),
     },
   ];
-  for (const { what, reason, bounds, first = Buffer.alloc(0), one } of counted) {
+  for (const { what, reason, bounds, first = NOTHING, before = () => NOTHING, one } of counted) {
     for (const most of [3, 50]) {
       it(`takes ${most} where ${reason} says so, and ends with the next: ${what}`, () => {
         const connection = inProcess({ bounds: bounds(most) });
         connection.hear(GREETING, first);
-        for (let i = 0; i < most; i++) connection.hear(one(i));
+        const say = (i: number) => {
+          connection.hear(before(i));
+          connection.hear(one(i));
+        };
+        for (let i = 0; i < most; i++) say(i);
         expect(endedBy(connection)).to.equal(null);
-        connection.hear(one(most));
+        say(most);
         expect(endedBy(connection)).to.equal(reason);
       });
     }
   }
+
+  it('counts no reset of 100 calls that are being served, as Envoy resets those that time out', () => {
+    const methods: RpcOptions['methods'] = new Map([[WAIT, { kind: 'unary', serve: () => new Promise(() => {}) }]]);
+    const one = inProcess({ bounds: { maxResets: few(1) }, calls: { methods } });
+    one.hear(GREETING);
+    for (let i = 0; i < 100; i++) {
+      one.hear(call(2 * i + 1, WAIT, HI));
+      one.hear(reset(2 * i + 1, CODE.internalError));
+    }
+    expect([endedBy(one), one.connection.orphans]).to.deep.equal([null, 100]);
+  });
 
   it('refuses a list of more than 500 bytes of header, and ends at one of more than 8,000', () => {
     const long = (id: number, bytes: number) => headers(id, rpcFields(ECHO, 'x-long', 'y'.repeat(bytes)), true);
