@@ -136,6 +136,7 @@ export const wholeMs = (): number => Math.ceil(performance.now());
 /** One connection without a socket: what it hears in one call is one read of it. */
 export interface InProcess {
   readonly connection: Connection;
+  readonly service: RpcService;
   /** What has ended it. */
   readonly errors: Error[];
   /** The bounds that have refused calls. */
@@ -184,6 +185,7 @@ export function inProcess(
   );
   return {
     connection,
+    service,
     errors,
     refused,
     said: () => Buffer.concat(said),

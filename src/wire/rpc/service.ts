@@ -42,7 +42,8 @@ export class RpcService {
   /** Handlers that run, and those of streams among them. */
   running = 0;
   streaming = 0;
-  private bufferedBytes = 0;
+  /** Bytes of messages that are not whole or not read, of all connections. */
+  bufferedBytes = 0;
   private readonly options: RpcOptions;
 
   constructor(options: RpcOptions) {
