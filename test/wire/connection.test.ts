@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
 import { CODE, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Bed, bed, ECHO, IDLE, inProcess, SIZE, WAIT } from './bed.ts';
+import { type Bed, bed, CHAT, ECHO, IDLE, inProcess, SIZE, WAIT } from './bed.ts';
 import {
   call,
   data,
@@ -25,6 +25,7 @@ import {
 /** A method that is not there: it is answered at once, and what comes for it is dropped. */
 const NONE = '/test.T/None';
 const HI = Buffer.from('hi');
+const NOTHING = Buffer.alloc(0);
 
 describe('an HTTP/2 connection', () => {
   let it_: Bed;
@@ -383,6 +384,25 @@ describe('an HTTP/2 connection', () => {
       expect((await one.answer(3)).body.length).to.equal(14);
       one.send(windowUpdate(0, 2_000_000));
       expect((await one.answer(1)).body.length).to.equal(1_000_005);
+    });
+
+    it('gives back to a stream what was padding: 100 frames of 256 bytes pass a window of 16,384', async () => {
+      await open({ bounds: { streamWindowBytes: 16_384 } });
+      const one = await greeted(headers(1, rpcFields(CHAT)));
+      const padded = frame(
+        FRAME.data,
+        FLAG.padded,
+        1,
+        Buffer.concat([Buffer.of(250), message(NOTHING), Buffer.alloc(250)]),
+      );
+      let room = 16_384;
+      for (let sent = 0; sent < 100; sent++) {
+        room -= 256;
+        if (room < 0) room += (await one.next(FRAME.windowUpdate, 1)).payload.readUInt32BE();
+        one.send(padded);
+      }
+      one.send(data(1, NOTHING, true));
+      expect((await one.answer(1)).body.length).to.equal(100 * 5);
     });
 
     it('counts padding, and DATA of streams that are over', async () => {
