@@ -9,6 +9,7 @@ import {
   call,
   data,
   frame,
+  framesOf,
   GREETING,
   headers,
   message,
@@ -155,7 +156,7 @@ describe('an HTTP/2 connection', () => {
       ...[':method', ':scheme', ':path', ':authority'].map(
         (name) => [`a repeated ${name}`, CODE.protocolError, [headers(1, [name, 'x', ...rpcFields(ECHO)])]] as const,
       ),
-      ['a line break in :authority', CODE.protocolError, [headers(1, [...request(':authority', ':authority', 'a\n')])]],
+      ['a line break in :authority', CODE.protocolError, [headers(1, [':authority', 'a\n', ...request(':authority')])]],
       ['an unknown pseudo-header', CODE.protocolError, [headers(1, [':status', '200', ...rpcFields(ECHO)])]],
       ['a pseudo-header behind a field', CODE.protocolError, [headers(1, [...request(':path'), ':path', '/'])]],
       ['a name in upper case', CODE.protocolError, [headers(1, rpcFields(ECHO, 'X-a', 'b'))]],
@@ -328,6 +329,33 @@ describe('an HTTP/2 connection', () => {
       one.send(call(id, ECHO, HI));
       return (await one.answer(id)).fields['grpc-status'] === '0';
     });
+  });
+
+  describe('its HPACK table', () => {
+    /** `a: b`, which is put into the table; and the newest entry of it. */
+    const [adds, newest] = [Buffer.of(0x40, 1, 0x61, 1, 0x62), Buffer.of(0xbe)];
+    const adding = (id: number, ...fields: readonly string[]) =>
+      frame(FRAME.headers, FLAG.endHeaders, id, Buffer.concat([encodeBlock(rpcFields(ECHO, ...fields)), adds]));
+    const cases: readonly (readonly [string, readonly Buffer[]])[] = [
+      ['a malformed call', [adding(3, 'connection', 'close')]],
+      ['a call with too long a list', [adding(3, 'x-long', 'y'.repeat(500))]],
+      ['a call beyond 2 streams', [headers(3, rpcFields(CHAT)), adding(5)]],
+      ['a call that was reset by us', [headers(3, rpcFields(ECHO)), windowUpdate(3, 0), adding(3)]],
+      ['HEADERS behind the end of a call', [call(3, WAIT, HI), adding(3)]],
+      ['a call behind our last GOAWAY', [frame(FRAME.ping, FLAG.ack, 0, Buffer.from('draining')), adding(3)]],
+    ];
+    for (const [what, pieces] of cases) {
+      it(`is kept in step by the block of ${what}`, async () => {
+        const one = inProcess({ bounds: { maxConcurrentStreams: 2, maxHeaderListBytes: 500 } });
+        one.hear(GREETING, headers(1, rpcFields(CHAT)));
+        if (what.includes('GOAWAY')) one.connection.drain();
+        one.hear(...pieces);
+        one.hear(frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, 1, newest));
+        expect(one.errors).to.deep.equal([]);
+        await eventually('the call that goes on to be answered', () => !one.connection.streams.has(1));
+        expect(framesOf(one.said()).some(({ type, id }) => type === FRAME.rstStream && id === 1)).to.equal(false);
+      });
+    }
   });
 
   describe('flow control', () => {
