@@ -321,6 +321,31 @@ describe('bounds of a connection', () => {
       });
     }
 
+    for (const [what, calls, refused] of [
+      ['of a connection', { maxBufferedBytes: 10_000 }, 'max_buffered_bytes'],
+      ['of all', { maxBufferedBytesOfAll: 10_000 }, 'max_buffered_bytes_of_all'],
+    ] as const) {
+      it(`refuses beyond 10,000 bytes of long header lists ${what}, and takes one again when a call has gone`, async () => {
+        const one = inProcess({ calls: { ...calls, methods } });
+        const long = (id: number) => headers(id, rpcFields(WAIT, 'x-long', 'y'.repeat(4_000)));
+        one.hear(GREETING, long(1), long(3), data(3, message(HI), true));
+        expect([one.refused, one.connection.bufferedBytes > 8_000]).to.deep.equal([[], true]);
+        one.hear(long(5));
+        expect(one.refused).to.deep.equal([refused]);
+        // Short ones cost no more than the calls that they are of.
+        one.hear(call(7, ECHO, HI));
+        one.hear(reset(1, CODE.cancel), long(9));
+        expect(one.refused).to.have.length(1);
+        // The handler of the other goes on though its caller has gone, and may still read its fields.
+        one.hear(reset(3, CODE.cancel), long(11));
+        expect(one.refused).to.have.length(2);
+        one.connection.socket.destroy();
+        await turn();
+        await turn();
+        expect(one.connection.bufferedBytes).to.be.within(4_000, 5_000);
+      });
+    }
+
     it('refuses a message that has not arrived within 1,000 ms', () => {
       const one = inProcess({ calls: { requestTimeoutMs: 1_000 } });
       const before = wholeMs();

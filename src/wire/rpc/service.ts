@@ -19,12 +19,15 @@ export interface RpcOptions {
   readonly maxMessageBytes: number;
   /** Handlers that run at once, half of them of streams at most; a call beyond is RESOURCE_EXHAUSTED. */
   readonly maxRunning: number;
-  /** Bytes of messages that are not whole or not read: of a connection, and of all. */
+  /** Bytes of messages that are not whole or not read, and of long header lists: of a connection, and of all. */
   readonly maxBufferedBytes: number;
   readonly maxBufferedBytesOfAll: number;
   /** A call of one message has to have arrived by then. */
   readonly requestTimeoutMs: number;
 }
+
+/** Shorter lists are no more than a call costs anyway, and most of them are shared. */
+const SHORT_LIST_BYTES = 1_024;
 
 export const RPC_DEFAULTS = {
   maxMessageBytes: 4_194_304,
@@ -42,7 +45,7 @@ export class RpcService {
   /** Handlers that run, and those of streams among them. */
   running = 0;
   streaming = 0;
-  /** Bytes of messages that are not whole or not read, of all connections. */
+  /** What is kept of all connections, as `bufferedBytes` of each. */
   bufferedBytes = 0;
   private readonly options: RpcOptions;
 
@@ -71,7 +74,7 @@ export class RpcService {
     return new HttpAnswer(stream, plan, this.requestTimeoutMs);
   };
 
-  private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields }: Head): StreamEvents {
+  private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields, listBytes }: Head): StreamEvents {
     const { connection } = stream;
     const { method } = plan;
     const { maxRunning } = this.options;
@@ -82,9 +85,14 @@ export class RpcService {
     if (connection.sender.blockedBytes > connection.bounds.maxBlockedBytes) {
       return this.exhausted(stream, 'max_blocked_bytes', 'too many answers wait to be read');
     }
+    const heldBytes = listBytes > SHORT_LIST_BYTES ? listBytes : 0;
+    if (heldBytes > 0 && !this.takeRoom(connection, heldBytes)) {
+      return this.refuse(stream, { code: STATUS.resourceExhausted, message: 'too many bytes of header lists' });
+    }
+    const head = { fields, heldBytes };
     return method.kind === 'unary'
-      ? new UnaryCall(this, stream, plan, fields, method.serve)
-      : new StreamingCall(this, stream, plan, fields, method.serve);
+      ? new UnaryCall(this, stream, plan, head, method.serve)
+      : new StreamingCall(this, stream, plan, head, method.serve);
   }
 
   private exhausted(stream: Stream, bound: Refusal, message: string): StreamEvents {
