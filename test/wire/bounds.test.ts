@@ -293,7 +293,7 @@ describe('bounds of a connection', () => {
       });
     }
 
-    it('refuses while more than 1,000 bytes wait for a window', async () => {
+    it('refuses while more than 1,000 bytes wait for a window, and not once their calls have gone', async () => {
       const one = inProcess({ bounds: { maxBlockedBytes: 1_000 } });
       one.hear(PREFACE, settings([4, 0]), SETTINGS_ACK, call(1, ECHO, Buffer.alloc(900)));
       await turn();
@@ -302,6 +302,8 @@ describe('bounds of a connection', () => {
       expect(one.refused).to.deep.equal([]);
       one.hear(call(5, ECHO, HI));
       expect(one.refused).to.deep.equal(['max_blocked_bytes']);
+      one.hear(reset(1, CODE.cancel), reset(3, CODE.cancel), call(7, ECHO, HI));
+      expect([one.refused.length, one.connection.sender.blockedBytes]).to.deep.equal([1, 0]);
     });
 
     for (const [what, bound, calls] of [
@@ -318,6 +320,16 @@ describe('bounds of a connection', () => {
         expect(one.refused).to.deep.equal([]);
         one.hear(...half(3));
         expect(one.refused).to.deep.equal([bound]);
+      });
+
+      it(`takes what waits ${what} as gone when its call is reset, whole messages and halves`, () => {
+        const one = inProcess({ calls });
+        const whole = message(Buffer.alloc(1_000));
+        const begun = (id: number) => headers(id, rpcFields(ECHO));
+        one.hear(GREETING, begun(1), data(1, whole), begun(3), data(3, whole.subarray(0, 900)));
+        expect(one.connection.bufferedBytes).to.be.greaterThan(2_000);
+        one.hear(reset(1, CODE.cancel), reset(3, CODE.cancel));
+        expect([one.connection.bufferedBytes, one.service.bufferedBytes]).to.deep.equal([0, 0]);
       });
     }
 

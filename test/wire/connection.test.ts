@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { expect } from 'chai';
 import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
 import { CODE, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
+import type { UnaryHandler } from '../../src/wire/rpc/method.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Bed, bed, CHAT, ECHO, IDLE, inProcess, SIZE, WAIT } from './bed.ts';
 import {
@@ -191,6 +192,11 @@ describe('an HTTP/2 connection', () => {
         [headers(1, rpcFields(ECHO, 'content-length', '8')), data(1, message(HI), true)],
       ],
       [
+        'a body shorter than its length, and trailers',
+        CODE.protocolError,
+        [headers(1, rpcFields(ECHO, 'content-length', '8')), data(1, message(HI)), headers(1, ['a', 'b'], true)],
+      ],
+      [
         'trailers that do not end the stream',
         CODE.protocolError,
         [headers(1, rpcFields(ECHO)), headers(1, ['a', 'b'])],
@@ -358,6 +364,24 @@ describe('an HTTP/2 connection', () => {
     }
   });
 
+  it('reads the same bytes of a block anew when the table has changed', async () => {
+    const seen: (string | null)[] = [];
+    const serve: UnaryHandler = async (bytes, context) => {
+      seen.push(context.header('a'));
+      return bytes;
+    };
+    const one = inProcess({ calls: { methods: new Map([[ECHO, { kind: 'unary', serve }]]) } });
+    const asked = (id: number, last: Buffer) =>
+      Buffer.concat([
+        frame(FRAME.headers, FLAG.endHeaders, id, Buffer.concat([encodeBlock(rpcFields(ECHO)), last])),
+        data(id, message(HI), true),
+      ]);
+    const adds = (value: string) => Buffer.concat([Buffer.of(0x40, 1, 0x61, 1), Buffer.from(value)]);
+    const newest = Buffer.of(0xbe);
+    one.hear(GREETING, asked(1, adds('1')), asked(3, newest), asked(5, newest), asked(7, adds('2')), asked(9, newest));
+    expect(seen).to.deep.equal(['1', '1', '1', '2', '2']);
+  });
+
   describe('flow control', () => {
     it('gives back what it has read: 21 messages of 60,000 bytes pass a window of 65,535', async () => {
       await open({ bounds: { connectionWindowBytes: 65_535 } });
@@ -384,6 +408,18 @@ describe('an HTTP/2 connection', () => {
       one.send(windowUpdate(1, 1_000));
       const { body, fields } = await one.answer(1);
       expect([body.length, fields['grpc-status']]).to.deep.equal([15, '0']);
+    });
+
+    it('sends each of 3 answers that waited for a window with its own length', async () => {
+      await open();
+      const texts = ['a', 'bb', 'ccc'].map((text) => Buffer.from(text));
+      const one = await it_.peer();
+      one.send(PREFACE, settings([4, 0]), SETTINGS_ACK, ...texts.map((text, i) => call(2 * i + 1, ECHO, text)));
+      for (const id of [1, 3, 5]) await one.next(FRAME.headers, id);
+      one.send(settings([4, 65_535]));
+      for (const [i, text] of texts.entries()) {
+        expect((await one.answer(2 * i + 1)).body.equals(message(text))).to.equal(true);
+      }
     });
 
     it('sends never more than the window of the connection, whatever the streams allow', async () => {
