@@ -358,6 +358,14 @@ describe('bounds of a connection', () => {
       });
     }
 
+    it('holds a long header list no longer than its call', async () => {
+      const one = inProcess({ calls: { methods } });
+      one.hear(GREETING, call(1, ECHO, HI, 'x-long', 'y'.repeat(4_000)));
+      expect(one.connection.bufferedBytes).to.be.within(4_000, 5_000);
+      await turn();
+      expect([one.connection.bufferedBytes, one.service.bufferedBytes]).to.deep.equal([0, 0]);
+    });
+
     it('refuses a message that has not arrived within 1,000 ms', () => {
       const one = inProcess({ calls: { requestTimeoutMs: 1_000 } });
       const before = wholeMs();
