@@ -19,15 +19,12 @@ export interface RpcOptions {
   readonly maxMessageBytes: number;
   /** Handlers that run at once, half of them of streams at most; a call beyond is RESOURCE_EXHAUSTED. */
   readonly maxRunning: number;
-  /** Bytes of messages that are not whole or not read, and of long header lists: of a connection, and of all. */
+  /** Bytes of messages that are not whole or not read: of a connection, and of all. */
   readonly maxBufferedBytes: number;
   readonly maxBufferedBytesOfAll: number;
   /** A call of one message has to have arrived by then. */
   readonly requestTimeoutMs: number;
 }
-
-/** Shorter lists are no more than a call costs anyway, and most of them are shared. */
-const SHORT_LIST_BYTES = 1_024;
 
 export const RPC_DEFAULTS = {
   maxMessageBytes: 4_194_304,
@@ -125,6 +122,9 @@ export class RpcService {
     this.bufferedBytes -= bytes;
   }
 }
+
+/** Shorter lists are no more than a call costs anyway, and most of them are shared. */
+const SHORT_LIST_BYTES = 1_024;
 
 /** Of a stream that has its answer: what still comes is read, for the windows' sake, and dropped. */
 const NOBODY: StreamEvents = {
