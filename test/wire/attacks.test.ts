@@ -4,11 +4,13 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
+import type { Bounds } from '../../src/wire/http2/bounds.ts';
 import { CODE, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { ECHO } from './bed.ts';
+import { MADE_RESETS } from './made-resets.ts';
 import {
   call,
   data,
@@ -31,6 +33,24 @@ const PAGE_BYTES = 4_096;
 /** Far more than any bound lets through. */
 const MOST_SENT_BYTES = 200_000_000;
 
+interface EchoServer {
+  readonly process: OwnProcess;
+  readonly port: number;
+}
+
+async function echoServer(bounds: Partial<Bounds>): Promise<EchoServer> {
+  const port = await freePort();
+  const echo = fileURLToPath(new URL('echo.ts', import.meta.url));
+  const args = ['--import=tsx', echo, String(port), JSON.stringify(bounds)];
+  const server = await ownProcess({ name: 'echo', command: process.execPath, args });
+  await eventually('it to listen', () => server.output().includes('ready'));
+  return { process: server, port };
+}
+
+function rssBytes({ pid }: OwnProcess): number {
+  return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES;
+}
+
 describe('attacks on wire', () => {
   let server: OwnProcess;
   let port: number;
@@ -39,18 +59,13 @@ describe('attacks on wire', () => {
   let rssBefore = 0;
 
   before(async () => {
-    port = await freePort();
-    const bounds = JSON.stringify({ handshakeTimeoutMs: 1_500, stallTimeoutMs: 1_500 });
-    const echo = fileURLToPath(new URL('echo.ts', import.meta.url));
-    const args = ['--import=tsx', echo, String(port), bounds];
-    server = await ownProcess({ name: 'echo', command: process.execPath, args });
-    await eventually('it to listen', () => server.output().includes('ready'));
+    ({ process: server, port } = await echoServer({ handshakeTimeoutMs: 1_500, stallTimeoutMs: 1_500 }));
     bystander = await peer(port);
     bystander.send(GREETING);
     bystander.send(many(4_000, (i) => call(2 * i + 1, ECHO, HI)));
     await bystander.answer(7_999);
     bystanderId = 7_999;
-    rssBefore = rssBytes();
+    rssBefore = rssBytes(server);
   });
 
   after(async () => {
@@ -61,12 +76,8 @@ describe('attacks on wire', () => {
   afterEach('the bystander is served, and memory is flat', async () => {
     await isServed();
     expect(server.running()).to.equal(true);
-    expect(rssBytes() - rssBefore).to.be.lessThan(MOST_GROWTH_BYTES);
+    expect(rssBytes(server) - rssBefore).to.be.lessThan(MOST_GROWTH_BYTES);
   });
-
-  function rssBytes(): number {
-    return Number(readFileSync(`/proc/${server.pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES;
-  }
 
   async function isServed(): Promise<void> {
     bystanderId += 2;
@@ -125,15 +136,12 @@ describe('attacks on wire', () => {
     expect(code).to.equal(CODE.enhanceYourCalm);
   });
 
-  it('MadeYouReset (CVE-2025-8671): streams that the server is made to reset lose the connection', async () => {
-    const code = await flood((round) =>
-      many(50, (i) => {
-        const id = 2 * (round * 50 + i) + 1;
-        return Buffer.concat([call(id, NEVER, HI), windowUpdate(id, 0)]);
-      }),
-    );
-    expect(code).to.equal(CODE.enhanceYourCalm);
-  });
+  for (const [what, made] of MADE_RESETS) {
+    it(`MadeYouReset (CVE-2025-8671): streams that the server is made to reset by ${what}`, async () => {
+      const code = await flood((round) => many(50, (i) => made(2 * (round * 50 + i) + 1, NEVER)));
+      expect(code).to.equal(CODE.enhanceYourCalm);
+    });
+  }
 
   it('CONTINUATION flood (CVE-2024-27316): a block that never ends', async () => {
     const begun = frame(FRAME.headers, 0, 1, Buffer.of(0x82));
@@ -209,12 +217,18 @@ describe('attacks on wire', () => {
     attacker.socket.pause();
     const bytes = Buffer.alloc(2_000);
     // Kernel buffers take some megabytes both ways; then nothing moves, and only a write finds out about the end.
+    let waits = 0;
     for (let id = 1; !attacker.closed() && id < 200_000; id += 200) {
       const chunk = many(100, (i) => call(id + 2 * i, ECHO, bytes));
-      if (!attacker.socket.write(chunk)) await drainedOrClosed(attacker);
+      if (attacker.socket.write(chunk)) continue;
+      waits++;
+      const drained = drainedOrClosed(attacker);
+      await isServed();
+      await drained;
     }
     expect(attacker.closed()).to.equal(true);
-    expect(rssBytes() - rssBefore).to.be.lessThan(MOST_GROWTH_BYTES);
+    expect(waits).to.be.greaterThan(0);
+    expect(rssBytes(server) - rssBefore).to.be.lessThan(MOST_GROWTH_BYTES);
   });
 
   it('a connection that never speaks, one without its SETTINGS, and one without an ACK, after 1.5 s', async () => {
@@ -231,10 +245,34 @@ describe('attacks on wire', () => {
     await silentClosed;
   });
 
-  it('a block of headers, or a frame, that is never finished', async () => {
+  it('a block of headers that is never finished', async () => {
     const block = await peer(port);
     block.send(GREETING, frame(FRAME.headers, 0, 1, Buffer.of(0x82)));
     expect(await block.farewell()).to.equal(CODE.enhanceYourCalm);
+  });
+
+  it('300 connections whose other ends are gone: each is cut when it answers no PING, and one that answers stays', async () => {
+    const keepalive = await echoServer({ keepaliveTimeMs: 500, keepaliveTimeoutMs: 1_000 });
+    try {
+      const alive = await peer(keepalive.port, ({ type, flags }) => {
+        if (type === FRAME.ping && flags === 0) alive.send(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)));
+        return type !== FRAME.ping;
+      });
+      alive.send(GREETING);
+      const gone = await Promise.all(Array.from({ length: 300 }, () => peer(keepalive.port)));
+      const before = rssBytes(keepalive.process);
+      for (const one of gone) one.send(GREETING, headers(1, rpcFields(NEVER)));
+      const codes = await Promise.all(gone.map((one) => one.farewell()));
+      // Nobody is there to hear a GOAWAY.
+      expect(new Set(codes)).to.deep.equal(new Set([null]));
+      for (const one of gone) expect(one.heard.some(({ type }) => type === FRAME.ping)).to.equal(true);
+      alive.send(call(1, ECHO, HI));
+      expect((await alive.answer(1)).fields['grpc-status']).to.equal('0');
+      expect(rssBytes(keepalive.process) - before).to.be.lessThan(MOST_GROWTH_BYTES);
+      alive.close();
+    } finally {
+      await keepalive.process.stop();
+    }
   });
 
   it('500 connections that begin a frame of 16 kB and never end it', async () => {

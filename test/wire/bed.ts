@@ -137,6 +137,7 @@ export const wholeMs = (): number => Math.ceil(performance.now());
 /** One connection without a socket: what it hears in one call is one read of it. */
 export interface InProcess {
   readonly connection: Connection;
+  readonly service: RpcService;
   /** What has ended it. */
   readonly errors: Error[];
   /** The bounds that have refused calls. */
@@ -185,6 +186,7 @@ export function inProcess(
   );
   return {
     connection,
+    service,
     errors,
     refused,
     said: () => Buffer.concat(said),

@@ -1,9 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Bounds } from '../../src/wire/http2/bounds.ts';
-import { type ConnectionError, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
+import { CODE, type ConnectionError, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import type { RpcOptions } from '../../src/wire/rpc/service.ts';
 import { ECHO, IDLE, type InProcess, inProcess, WAIT, wholeMs } from './bed.ts';
+import { MADE_RESETS } from './made-resets.ts';
 import {
   call,
   data,
@@ -22,6 +23,7 @@ import {
 } from './peer.ts';
 
 const HI = Buffer.from('hi');
+const NOTHING = Buffer.alloc(0);
 /** So many at once, and next to none a second. */
 const few = (burst: number) => ({ burst, perSecond: 1e-6 });
 
@@ -37,14 +39,18 @@ function saidFrames(one: InProcess, type: number, id: number): Buffer[] {
   return found.map(({ payload }) => payload);
 }
 
+interface Counted {
+  readonly what: string;
+  readonly reason: string;
+  readonly bounds: (most: number) => Partial<Bounds>;
+  readonly first?: Buffer;
+  /** Comes in a read of its own before each that is counted. */
+  readonly before?: (i: number) => Buffer;
+  readonly one: (i: number) => Buffer;
+}
+
 describe('bounds of a connection', () => {
-  const counted: readonly {
-    readonly what: string;
-    readonly reason: string;
-    readonly bounds: (most: number) => Partial<Bounds>;
-    readonly first?: Buffer;
-    readonly one: (i: number) => Buffer;
-  }[] = [
+  const counted: readonly Counted[] = [
     { what: 'PING', reason: 'max_control_frames', bounds: (n) => ({ maxControlFrames: few(n) }), one: () => PING },
     {
       what: 'WINDOW_UPDATE',
@@ -65,11 +71,21 @@ describe('bounds of a connection', () => {
       one: (i) => Buffer.concat([call(2 * i + 1, ECHO, HI), reset(2 * i + 1, 8)]),
     },
     {
-      what: 'call that we are made to reset',
-      reason: 'max_stream_errors',
-      bounds: (n) => ({ maxStreamErrors: few(n) }),
-      one: (i) => Buffer.concat([call(2 * i + 1, WAIT, HI), windowUpdate(2 * i + 1, 0)]),
+      what: 'call that is taken back before its message has come, in whatever read,',
+      reason: 'max_resets',
+      bounds: (n) => ({ maxResets: few(n) }),
+      before: (i) => headers(2 * i + 1, rpcFields(ECHO)),
+      one: (i) => reset(2 * i + 1, 8),
     },
+    ...MADE_RESETS.map(
+      ([what, made]) =>
+        ({
+          what: `call that we are made to reset by ${what}`,
+          reason: 'max_stream_errors',
+          bounds: (n) => ({ maxStreamErrors: few(n) }),
+          one: (i) => made(2 * i + 1, WAIT),
+        }) satisfies Counted,
+    ),
     {
       what: 'CONTINUATION',
       reason: 'max_continuations',
@@ -78,18 +94,33 @@ describe('bounds of a connection', () => {
       one: () => frame(FRAME.continuation, 0, 1, Buffer.of(0x82)),
     },
   ];
-  for (const { what, reason, bounds, first = Buffer.alloc(0), one } of counted) {
+  for (const { what, reason, bounds, first = NOTHING, before = () => NOTHING, one } of counted) {
     for (const most of [3, 50]) {
       it(`takes ${most} where ${reason} says so, and ends with the next: ${what}`, () => {
         const connection = inProcess({ bounds: bounds(most) });
         connection.hear(GREETING, first);
-        for (let i = 0; i < most; i++) connection.hear(one(i));
+        const say = (i: number) => {
+          connection.hear(before(i));
+          connection.hear(one(i));
+        };
+        for (let i = 0; i < most; i++) say(i);
         expect(endedBy(connection)).to.equal(null);
-        connection.hear(one(most));
+        say(most);
         expect(endedBy(connection)).to.equal(reason);
       });
     }
   }
+
+  it('counts no reset of 100 calls that are being served, as Envoy resets those that time out', () => {
+    const methods: RpcOptions['methods'] = new Map([[WAIT, { kind: 'unary', serve: () => new Promise(() => {}) }]]);
+    const one = inProcess({ bounds: { maxResets: few(1) }, calls: { methods } });
+    one.hear(GREETING);
+    for (let i = 0; i < 100; i++) {
+      one.hear(call(2 * i + 1, WAIT, HI));
+      one.hear(reset(2 * i + 1, CODE.internalError));
+    }
+    expect([endedBy(one), one.connection.orphans]).to.deep.equal([null, 100]);
+  });
 
   it('refuses a list of more than 500 bytes of header, and ends at one of more than 8,000', () => {
     const long = (id: number, bytes: number) => headers(id, rpcFields(ECHO, 'x-long', 'y'.repeat(bytes)), true);
@@ -262,7 +293,7 @@ describe('bounds of a connection', () => {
       });
     }
 
-    it('refuses while more than 1,000 bytes wait for a window', async () => {
+    it('refuses while more than 1,000 bytes wait for a window, and not once their calls have gone', async () => {
       const one = inProcess({ bounds: { maxBlockedBytes: 1_000 } });
       one.hear(PREFACE, settings([4, 0]), SETTINGS_ACK, call(1, ECHO, Buffer.alloc(900)));
       await turn();
@@ -271,6 +302,8 @@ describe('bounds of a connection', () => {
       expect(one.refused).to.deep.equal([]);
       one.hear(call(5, ECHO, HI));
       expect(one.refused).to.deep.equal(['max_blocked_bytes']);
+      one.hear(reset(1, CODE.cancel), reset(3, CODE.cancel), call(7, ECHO, HI));
+      expect([one.refused.length, one.connection.sender.blockedBytes]).to.deep.equal([1, 0]);
     });
 
     for (const [what, bound, calls] of [
@@ -288,7 +321,50 @@ describe('bounds of a connection', () => {
         one.hear(...half(3));
         expect(one.refused).to.deep.equal([bound]);
       });
+
+      it(`takes what waits ${what} as gone when its call is reset, whole messages and halves`, () => {
+        const one = inProcess({ calls });
+        const whole = message(Buffer.alloc(1_000));
+        const begun = (id: number) => headers(id, rpcFields(ECHO));
+        one.hear(GREETING, begun(1), data(1, whole), begun(3), data(3, whole.subarray(0, 900)));
+        expect(one.connection.bufferedBytes).to.be.greaterThan(2_000);
+        one.hear(reset(1, CODE.cancel), reset(3, CODE.cancel));
+        expect([one.connection.bufferedBytes, one.service.bufferedBytes]).to.deep.equal([0, 0]);
+      });
     }
+
+    for (const [what, calls, refused] of [
+      ['of a connection', { maxBufferedBytes: 10_000 }, 'max_buffered_bytes'],
+      ['of all', { maxBufferedBytesOfAll: 10_000 }, 'max_buffered_bytes_of_all'],
+    ] as const) {
+      it(`refuses beyond 10,000 bytes of long header lists ${what}, and takes one again when a call has gone`, async () => {
+        const one = inProcess({ calls: { ...calls, methods } });
+        const long = (id: number) => headers(id, rpcFields(WAIT, 'x-long', 'y'.repeat(4_000)));
+        one.hear(GREETING, long(1), long(3), data(3, message(HI), true));
+        expect([one.refused, one.connection.bufferedBytes > 8_000]).to.deep.equal([[], true]);
+        one.hear(long(5));
+        expect(one.refused).to.deep.equal([refused]);
+        // Short ones cost no more than the calls that they are of.
+        one.hear(call(7, ECHO, HI));
+        one.hear(reset(1, CODE.cancel), long(9));
+        expect(one.refused).to.have.length(1);
+        // The handler of the other goes on though its caller has gone, and may still read its fields.
+        one.hear(reset(3, CODE.cancel), long(11));
+        expect(one.refused).to.have.length(2);
+        one.connection.socket.destroy();
+        await turn();
+        await turn();
+        expect(one.connection.bufferedBytes).to.be.within(4_000, 5_000);
+      });
+    }
+
+    it('holds a long header list no longer than its call', async () => {
+      const one = inProcess({ calls: { methods } });
+      one.hear(GREETING, call(1, ECHO, HI, 'x-long', 'y'.repeat(4_000)));
+      expect(one.connection.bufferedBytes).to.be.within(4_000, 5_000);
+      await turn();
+      expect([one.connection.bufferedBytes, one.service.bufferedBytes]).to.deep.equal([0, 0]);
+    });
 
     it('refuses a message that has not arrived within 1,000 ms', () => {
       const one = inProcess({ calls: { requestTimeoutMs: 1_000 } });

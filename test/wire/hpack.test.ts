@@ -41,6 +41,13 @@ describe('HPACK', () => {
     const last = [...page('200', 22), 'content-encoding', 'gzip', 'set-cookie', cookie];
     const responses = [page('302', 21), page('307', 21), last];
 
+    it('reads the integers of C.1 that lie in a field: 10 and 1,337 behind a pattern of 3 bits', () => {
+      // C.1.3 is an integer of 8 bits, and HPACK has none.
+      expect(() => decode(decoder(9), hex('2a'))).to.throw(HpackError, 'a table of 10 bytes');
+      expect(() => decode(decoder(1_336), hex('3f9a0a'))).to.throw(HpackError, 'a table of 1337 bytes');
+      for (const block of ['2a', '3f9a0a']) expect(decode(decoder(1_337), hex(block))).to.deep.equal([]);
+    });
+
     it('decodes the single fields of C.2', () => {
       const custom = hex('400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572');
       expect(decode(decoder(), custom)).to.deep.equal(['custom-key', 'custom-header']);

@@ -181,6 +181,11 @@ describe('gRPC on wire', () => {
       expect(units.map(parseTimeout)).to.deep.equal([3_600_000, 60_000, 1_000, 1, 1e-3, 1e-6, 99_999_999 * 3_600_000]);
     });
 
+    it('ends a call of 30 ms whose message does not come', async () => {
+      await open();
+      expect(status(await ask(fields(ECHO, 'grpc-timeout', '30m')))).to.equal('4 the deadline is over');
+    });
+
     it('ends a call of 30 ms whose handler does not', async () => {
       await open();
       expect(status(await ask(whole(WAIT, HI, 'grpc-timeout', '30m')))).to.equal('4 the deadline is over');

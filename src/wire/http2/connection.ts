@@ -54,7 +54,7 @@ export class Connection {
   /** The socket has not taken what it was given; nothing is read meanwhile. */
   backedUp = false;
   peerLeaves = false;
-  /** What is kept of messages that are not whole, or that nobody has read yet. */
+  /** What is kept of long header lists, and of messages that are not whole or that nobody has read yet. */
   bufferedBytes = 0;
   private readonly flusher: Flusher;
   private readonly handshake: Handshake;

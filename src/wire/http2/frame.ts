@@ -20,6 +20,9 @@ export const FRAME_HEADER_BYTES = 9;
 /** Section 4.2: what everybody takes, and what we take at most. */
 export const MAX_FRAME_BYTES = 16_384;
 
+/** Section 6.3, and in HEADERS that have the flag. */
+export const PRIORITY_BYTES = 5;
+
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
 /** Section 7. */

@@ -10,6 +10,8 @@ export interface Head {
   readonly contentLength: number;
   /** Names and values in turn, pseudo-headers left out. */
   readonly fields: Readonly<Fields>;
+  /** Of the whole list, as section 6.5.2 counts them. */
+  readonly listBytes: number;
   /** What whoever serves the request has made of it. */
   memo: unknown;
 }
@@ -33,7 +35,7 @@ const BAD_VALUE = /[\u0000\r\n]|^[ \t]|[ \t]$/;
 const LENGTH = /^\d{1,15}$/;
 
 /** The head, or what makes it malformed (section 8.1.1). */
-export function readHead(all: Readonly<Fields>): Head | string {
+export function readHead(all: Readonly<Fields>, listBytes: number): Head | string {
   const pseudo: (string | null)[] = [null, null, null, null];
   let at = 0;
   for (; at < all.length && all[at]!.charCodeAt(0) === 0x3a; at += 2) {
@@ -56,7 +58,7 @@ export function readHead(all: Readonly<Fields>): Head | string {
   if (contentLength === null) return 'a bad content-length';
   return {
     ...{ method, scheme: scheme ?? '', path: path ?? '', authority: authority ?? '' },
-    ...{ contentLength, fields, memo: null },
+    ...{ contentLength, fields, listBytes, memo: null },
   };
 }
 

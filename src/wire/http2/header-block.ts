@@ -70,7 +70,7 @@ export class HeaderBlocks {
     const { version } = table;
     const fields = this.fields(bytes, start, end);
     if (fields === null) return null;
-    const head = readHead(fields);
+    const head = readHead(fields, this.decoder.listBytes);
     if (typeof head === 'string') return head;
     if (table.version === version && end - start <= MOST_REMEMBERED_BYTES) {
       this.lastBlock = Buffer.from(bytes.subarray(start, end));

@@ -1,5 +1,15 @@
 import type { Connection } from './connection.ts';
-import { CODE, ConnectionError, FLAG, FRAME, frameSizeError, MAX_FRAME_BYTES, protocolError, uint31 } from './frame.ts';
+import {
+  CODE,
+  ConnectionError,
+  FLAG,
+  FRAME,
+  frameSizeError,
+  MAX_FRAME_BYTES,
+  PRIORITY_BYTES,
+  protocolError,
+  uint31,
+} from './frame.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { Requests } from './requests.ts';
 import { DEFAULT_WINDOW, MAX_WINDOW } from './settings.ts';
@@ -89,7 +99,8 @@ export class Incoming implements FrameSink {
     let from = start;
     let to = end;
     if (flags & FLAG.padded) {
-      if (length === 0 || bytes[start]! >= length) throw protocolError('padding that is longer than its frame');
+      if (length === 0) throw frameSizeError('DATA');
+      if (bytes[start]! >= length) throw protocolError('padding that is longer than its frame');
       from++;
       to -= bytes[start]!;
     }
@@ -184,7 +195,8 @@ export class Incoming implements FrameSink {
   private priority(id: number, bytes: Buffer, start: number, end: number): void {
     if (id === 0) throw protocolError('PRIORITY on stream 0');
     this.control(1);
-    const wrong = end - start !== 5 ? CODE.frameSizeError : uint31(bytes, start) === id ? CODE.protocolError : null;
+    const wrong =
+      end - start !== PRIORITY_BYTES ? CODE.frameSizeError : uint31(bytes, start) === id ? CODE.protocolError : null;
     if (wrong === null) return;
     const stream = this.connection.streams.get(id);
     if (stream === undefined) throw new ConnectionError(wrong, 'a bad PRIORITY');

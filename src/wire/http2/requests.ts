@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { CODE, FLAG, protocolError, uint31 } from './frame.ts';
+import { CODE, FLAG, frameSizeError, PRIORITY_BYTES, protocolError, uint31 } from './frame.ts';
 import { type Head, wrongField } from './head.ts';
 import { HeaderBlocks } from './header-block.ts';
 import type { SettingsExchange } from './settings-exchange.ts';
@@ -28,17 +28,13 @@ export class Requests {
 
   headers(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     if ((id & 1) === 0) throw protocolError('HEADERS on a stream that is no client’s');
-    let from = start;
-    let to = end;
-    if (flags & FLAG.padded) {
-      if (from === end || bytes[start]! >= end - start) throw protocolError('padding that is longer than its frame');
-      to -= bytes[start]!;
-      from++;
-    }
-    if (flags & FLAG.priority) {
-      if (to - from < 5) throw protocolError('HEADERS without room for its priority');
-      if (uint31(bytes, from) === id) throw protocolError('a stream that depends on itself');
-      from += 5;
+    const padded = flags & FLAG.padded ? 1 : 0;
+    const from = start + padded + (flags & FLAG.priority ? PRIORITY_BYTES : 0);
+    if (from > end) throw frameSizeError('HEADERS');
+    const to = padded === 0 ? end : end - bytes[start]!;
+    if (from > to) throw protocolError('padding that is longer than its frame');
+    if (flags & FLAG.priority && uint31(bytes, from - PRIORITY_BYTES) === id) {
+      throw protocolError('a stream that depends on itself');
     }
     if ((flags & FLAG.endHeaders) === 0) {
       this.blocks.begin(id, flags, bytes, from, to, this.connection.readMs);

@@ -12,6 +12,12 @@ const NONE: Metadata = [];
 /** No compression, and four bytes of length: written before each message, and copied from here. */
 const prefix = new Uint8Array(5);
 
+/** The fields of a call, and what was taken of the room for them. */
+export interface CallHead {
+  readonly fields: readonly string[];
+  readonly heldBytes: number;
+}
+
 /** One call of a method: what is the same for calls of one message and for streams of them. */
 export abstract class Call implements StreamEvents, CallContext, Room {
   cancelled = false;
@@ -24,19 +30,21 @@ export abstract class Call implements StreamEvents, CallContext, Room {
   protected readonly gzip: boolean;
   private readonly timeoutMs: number | null;
   private readonly fields: readonly string[];
+  private headBytes: number;
   private headersSent = false;
   private headers = NONE;
   private trailers = NONE;
   /** The stream has gone and the handler goes on: it still counts for its connection. */
   private orphan = false;
 
-  constructor(service: RpcService, stream: Stream, plan: Plan & { kind: 'call' }, fields: readonly string[]) {
+  constructor(service: RpcService, stream: Stream, plan: Plan & { kind: 'call' }, head: CallHead) {
     this.service = service;
     this.stream = stream;
     this.startedMs = stream.connection.readMs;
     this.gzip = plan.gzip;
     this.timeoutMs = plan.timeoutMs;
-    this.fields = fields;
+    this.fields = head.fields;
+    this.headBytes = head.heldBytes;
   }
 
   abstract data(bytes: Buffer, start: number, end: number): void;
@@ -159,6 +167,7 @@ export abstract class Call implements StreamEvents, CallContext, Room {
 
   protected leave(): void {
     this.service.running--;
+    this.letGoOfHead();
     if (this.orphan) this.stream.connection.orphans--;
   }
 
@@ -170,8 +179,15 @@ export abstract class Call implements StreamEvents, CallContext, Room {
     if (this.handling()) {
       this.orphan = true;
       this.stream.connection.orphans++;
+    } else {
+      this.letGoOfHead();
     }
     this.abandoned();
+  }
+
+  private letGoOfHead(): void {
+    if (this.headBytes > 0) this.give(this.headBytes);
+    this.headBytes = 0;
   }
 
   protected abstract handling(): boolean;

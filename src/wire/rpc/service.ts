@@ -26,7 +26,8 @@ export class RpcService {
   /** Handlers that run, and those of streams among them. */
   running = 0;
   streaming = 0;
-  private bufferedBytes = 0;
+  /** What is kept of all connections, as `bufferedBytes` of each. */
+  bufferedBytes = 0;
   private readonly options: RpcOptions;
 
   constructor(options: RpcOptions) {
@@ -54,7 +55,7 @@ export class RpcService {
     return new HttpAnswer(stream, plan, this.requestTimeoutMs);
   };
 
-  private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields }: Head): StreamEvents {
+  private call(stream: Stream, plan: Plan & { kind: 'call' }, { fields, listBytes }: Head): StreamEvents {
     const { connection } = stream;
     const { method } = plan;
     const { maxRunning } = this.options;
@@ -65,9 +66,14 @@ export class RpcService {
     if (connection.sender.blockedBytes > connection.bounds.maxBlockedBytes) {
       return this.exhausted(stream, 'max_blocked_bytes', 'too many answers wait to be read');
     }
+    const heldBytes = listBytes > SHORT_LIST_BYTES ? listBytes : 0;
+    if (heldBytes > 0 && !this.takeRoom(connection, heldBytes)) {
+      return this.refuse(stream, { code: STATUS.resourceExhausted, message: 'too many bytes of header lists' });
+    }
+    const head = { fields, heldBytes };
     return method.kind === 'unary'
-      ? new UnaryCall(this, stream, plan, fields, method.serve)
-      : new StreamingCall(this, stream, plan, fields, method.serve);
+      ? new UnaryCall(this, stream, plan, head, method.serve)
+      : new StreamingCall(this, stream, plan, head, method.serve);
   }
 
   private exhausted(stream: Stream, bound: Refusal, message: string): StreamEvents {
@@ -100,6 +106,9 @@ export class RpcService {
     this.bufferedBytes -= bytes;
   }
 }
+
+/** Shorter lists are no more than a call costs anyway, and most of them are shared. */
+const SHORT_LIST_BYTES = 1_024;
 
 /** Of a stream that has its answer: what still comes is read, for the windows' sake, and dropped. */
 const NOBODY: StreamEvents = {

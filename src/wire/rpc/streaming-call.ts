@@ -1,5 +1,5 @@
 import type { Stream } from '../http2/stream.ts';
-import { Call } from './call.ts';
+import { Call, type CallHead } from './call.ts';
 import { gunzipped } from './gzip.ts';
 import { CallError, type Message, MessageReader } from './message-reader.ts';
 import type { StreamContext, StreamHandler } from './method.ts';
@@ -39,10 +39,10 @@ export class StreamingCall extends Call implements StreamContext {
     service: RpcService,
     stream: Stream,
     plan: Plan & { kind: 'call' },
-    fields: readonly string[],
+    head: CallHead,
     handler: StreamHandler,
   ) {
-    super(service, stream, plan, fields);
+    super(service, stream, plan, head);
     this.handler = handler;
     this.reader = new MessageReader(service.maxMessageBytes, this);
     stream.connection.defer(this);

@@ -1,5 +1,5 @@
 import type { Stream } from '../http2/stream.ts';
-import { Call } from './call.ts';
+import { Call, type CallHead } from './call.ts';
 import { gunzipped } from './gzip.ts';
 import { CallError, type Message, MessageReader, messageLength, view } from './message-reader.ts';
 import type { UnaryHandler } from './method.ts';
@@ -23,10 +23,10 @@ export class UnaryCall extends Call {
     service: RpcService,
     stream: Stream,
     plan: Plan & { kind: 'call' },
-    fields: readonly string[],
+    head: CallHead,
     handler: UnaryHandler,
   ) {
-    super(service, stream, plan, fields);
+    super(service, stream, plan, head);
     this.handler = handler;
   }
 
