@@ -9,7 +9,7 @@ import { freePort } from '../support/port.ts';
 import { needsRedis, type OwnRedis, ownRedis } from '../support/redis.ts';
 import { type Rules, type Service, service } from '../support/service.ts';
 import { type HttpUpstream, httpUpstream, type TcpUpstream, tcpUpstream } from '../support/upstream.ts';
-import { type Answer, echo, get } from './client.ts';
+import { type Answer, begin, echo, type Get, get } from './client.ts';
 import {
   type ClientFiles,
   httpListener,
@@ -68,6 +68,8 @@ export interface RouteOptions {
 export interface Route {
   readonly domain: string;
   get(ask?: Ask): Promise<Answer>;
+  /** Begins a request, and hangs up when the function that it returns is called. */
+  begin(ask?: Ask): () => void;
   /** The statuses of `count` requests, one after the other. */
   statuses(count: number, ask?: Ask): Promise<number[]>;
   /** The statuses of `count` requests sent at once. */
@@ -170,10 +172,11 @@ export function bed(options: BedOptions): Bed {
     if (!running) throw new Error('the bed has not started');
     return running;
   };
-  const ask = (name: string, { query = '', headers = {}, through = 'strict' }: Ask = {}): Promise<Answer> => {
+  const asking = (name: string, { query = '', headers = {}, through = 'strict' }: Ask = {}): Get => {
     const port = now().ports.get(through)!;
-    return get({ agent, port, path: `/${name}${query}`, headers, id: `${name}-${++asked}` });
+    return { agent, port, path: `/${name}${query}`, headers, id: `${name}-${++asked}` };
   };
+  const ask = (name: string, how?: Ask): Promise<Answer> => get(asking(name, how));
 
   return {
     route(name, { limits, rules: descriptors, domain = name }) {
@@ -182,6 +185,7 @@ export function bed(options: BedOptions): Bed {
       return {
         domain,
         get: (how) => ask(name, how),
+        begin: (how) => begin(asking(name, how)),
         async statuses(count, how) {
           const statuses: number[] = [];
           for (let i = 0; i < count; i++) statuses.push((await ask(name, how)).status);

@@ -18,10 +18,10 @@ export interface Get {
   readonly id: string;
 }
 
-export function get({ agent, port, path, headers, id }: Get): Promise<Answer> {
+export function get(what: Get): Promise<Answer> {
+  const { id } = what;
   return new Promise((done, fail) => {
-    const options = { host: '127.0.0.1', port, path, headers: { ...headers, 'x-test-id': id }, agent };
-    const outgoing = request(options, (response) => {
+    const outgoing = request(optionsOf(what), (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {
         body += chunk;
@@ -32,6 +32,18 @@ export function get({ agent, port, path, headers, id }: Get): Promise<Answer> {
     outgoing.once('error', fail);
     outgoing.end();
   });
+}
+
+/** Begins a request, and hangs up when the function that it returns is called. */
+export function begin(what: Get): () => void {
+  const outgoing = request(optionsOf(what));
+  outgoing.once('error', () => {});
+  outgoing.end();
+  return () => outgoing.destroy();
+}
+
+function optionsOf({ agent, port, path, headers, id }: Get) {
+  return { host: '127.0.0.1', port, path, headers: { ...headers, 'x-test-id': id }, agent };
 }
 
 /** Sends a line and tells whether something came back, or the connection was closed without a byte. */

@@ -89,7 +89,7 @@ export const CONNECTIONS_ON_WIRE = inGroup('Connections to the gRPC port, not wi
     'bytes',
     RPC_DEFAULTS.maxBufferedBytes,
     atLeastOne,
-    'Messages of a connection that are not whole or not read yet, and what they cost beside their bytes; beyond it calls are RESOURCE_EXHAUSTED.',
+    'Messages of a connection that are not whole or not read yet, with what they cost beside their bytes, and header lists of more than 1 kB; beyond it calls are RESOURCE_EXHAUSTED.',
   ),
   grpcMaxBufferedBytesOfAll: setting(
     'GRPC_MAX_BUFFERED_BYTES_OF_ALL',
