@@ -23,13 +23,14 @@ import { rulesLoading } from './rules-loading.ts';
 import { rulesPlace } from './rules-place.ts';
 import type { Settings } from './settings.ts';
 import { sinks } from './sinks.ts';
+import { tagLabels } from './telemetry/labels.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import { toldBy } from './telemetry/summed.ts';
 import { tracingOf } from './tracing.ts';
 import { valueHash } from './value-hash.ts';
-import type { Report } from './workers/messages.ts';
+import type { Report, ReportPart } from './workers/messages.ts';
 import type { Role } from './workers/role.ts';
 
 export interface App {
@@ -88,7 +89,13 @@ export function app(read: ReadSettings, role: Role | null = null): App {
 
   const { grpc, http } = doors;
   const secrets = tls === undefined ? [] : [tls.certificates];
-  role?.reports(() => reportOf(settings, measured, { isSent: receivers.length > 0 }));
+  role?.reports((of) =>
+    reportOf(settings, measured, of, { isSent: receivers.length > 0 }).catch((error: unknown) => {
+      measured.bug();
+      told.bug(error);
+      return {};
+    }),
+  );
   const serving = [...secrets, ...Object.values(http), grpc];
   const inOrder = [
     ...(traced === null ? [] : [traced]),
@@ -154,14 +161,17 @@ function* withoutGauges({ stats }: Metrics): ReturnType<Metrics['stats']> {
 }
 
 async function reportOf(
-  { usePrometheus, disableStats }: Settings,
+  { usePrometheus, disableStats, extraTags }: Settings,
   measured: Metrics,
+  of: ReportPart,
   { isSent }: { readonly isSent: boolean },
-): Promise<Report> {
+): Promise<Partial<Report>> {
+  const tags = tagLabels(extraTags);
+  const asked = (part: keyof Report): boolean => of === 'all' || of === part;
   return {
-    metrics: await toldBy(measured.registry),
-    field: usePrometheus && !disableStats ? await toldBy(measured.fieldRegistry) : null,
-    gauges: isSent ? [...measured.stats()].filter(({ kind }) => kind === 'gauge') : [],
+    ...(asked('metrics') && { metrics: await toldBy(measured.registry, tags) }),
+    ...(asked('field') && usePrometheus && !disableStats && { field: await toldBy(measured.fieldRegistry, tags) }),
+    ...(asked('gauges') && isSent && { gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge') }),
   };
 }
 

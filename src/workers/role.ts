@@ -1,6 +1,6 @@
 import type { Observer } from '../core/ports.ts';
 import type { RulesLoader } from '../rules/loader.ts';
-import type { Report } from './messages.ts';
+import type { PrimaryLink } from './primary-link.ts';
 
 /** What a service that is one of several has from the primary. */
 export interface Role {
@@ -11,5 +11,5 @@ export interface Role {
   readonly rules: (observer: Pick<Observer, 'rulesLoaded'>) => RulesLoader;
   /** The page of all workers together. */
   readonly metrics: () => Promise<string>;
-  readonly reports: (make: () => Promise<Report>) => void;
+  readonly reports: PrimaryLink['reports'];
 }
