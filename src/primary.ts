@@ -5,6 +5,7 @@ import { redisInWords, workersRefusal } from './counting.ts';
 import { prepare } from './grpc/listening.ts';
 import { grpcPlace } from './grpc-door.ts';
 import type { Scrapable } from './http/exposition-handler.ts';
+import { thisProcess } from './http/profiles.ts';
 import { rulesHistory } from './http/rules-history.ts';
 import { addressesOf, historian, logOf, metricsOf, observingDoors } from './observing.ts';
 import { parts } from './parts.ts';
@@ -62,6 +63,7 @@ export function primary(read: ReadSettings): App {
     fieldMetrics: pages.fieldMetrics,
     told,
     onBug: told.bug,
+    profiled: (worker) => (worker === 0 ? thisProcess : workers.find(worker)),
   });
   const receivers = sinks(
     read,

@@ -9,6 +9,7 @@ import { settingsHelp } from '../settings-text.ts';
 import { NotStarted } from '../workers/crew.ts';
 import { fedRules } from '../workers/fed-rules.ts';
 import { type PrimaryLink, primaryLink } from '../workers/primary-link.ts';
+import { profiled } from '../workers/profile-line.ts';
 import type { Role } from '../workers/role.ts';
 
 export const SERVE_HELP = `weir serve [settings]            decide until SIGTERM
@@ -94,6 +95,7 @@ function roleOf(link: PrimaryLink, { settings }: ReadSettings): Role {
     rules: (observer) => fedRules(link, observer),
     metrics: link.metrics,
     reports: link.reports,
+    profiles: (make) => profiled(link, make),
   };
 }
 

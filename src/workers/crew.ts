@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { within } from '../within.ts';
 import { endOf } from './end.ts';
 import { type Report, type ReportPart, type ToPrimary, type ToWorker, WORKER_MARK } from './messages.ts';
+import { type MakeProfile, type ProfileLine, profileLine } from './profile-line.ts';
 import { type RulesFeed, type RulesNews, rulesFeed } from './rules-feed.ts';
 
 export interface CrewOptions {
@@ -37,6 +38,8 @@ export interface Crew {
   reports<Part extends keyof Report>(of: Part): Promise<readonly Report[Part][]>;
   /** As they were told last, without asking. */
   lastReports<Part extends keyof Report>(of: Part): readonly Report[Part][];
+  /** One that serves: the oldest when not said which. null when there is none. */
+  find(id: number | null): { readonly pid: number; readonly profile: MakeProfile } | null;
   /** The ports that all of them share. */
   addresses(): Readonly<Record<string, string>>;
   numbers(): { readonly serving: number; readonly restarts: number };
@@ -61,6 +64,7 @@ interface Member {
   readonly ended: Promise<string>;
   /** Once it wants rules. */
   feed: RulesFeed | null;
+  readonly profiles: ProfileLine;
   /** It was heard of. */
   isHere: boolean;
   serves: boolean;
@@ -113,6 +117,7 @@ export function crew(options: CrewOptions): Crew {
       sinceMs: performance.now(),
       ended: endOf(worker),
       feed: null,
+      profiles: profileLine((message) => send(member, message)),
       isHere: false,
       serves: false,
       failed: null,
@@ -155,6 +160,9 @@ export function crew(options: CrewOptions): Crew {
         member.asked.get(message.of)?.answered();
         member.asked.delete(message.of);
         break;
+      case 'profile':
+        member.profiles.heard(message);
+        break;
       case 'metrics':
         void options.page().then((page) => page !== null && send(member, { kind: 'metrics', page }));
     }
@@ -164,6 +172,7 @@ export function crew(options: CrewOptions): Crew {
     members.delete(member);
     if (!member.serves) failedStarts++;
     options.onLast(member.last);
+    member.profiles.end();
     for (const { answered } of member.asked.values()) answered();
     if (stopping !== null) return;
     const why = member.failed ?? new NotStarted(1, [`a worker ended before it served: ${how}`]);
@@ -250,6 +259,10 @@ export function crew(options: CrewOptions): Crew {
       return lastReports(of);
     },
     lastReports,
+    find(id) {
+      const member = serving().find(({ worker }) => id === null || worker.id === id);
+      return member === undefined ? null : { pid: member.worker.process.pid ?? 0, profile: member.profiles.make };
+    },
     addresses: () => addresses,
     numbers: () => ({ serving: serving().length, restarts }),
   };

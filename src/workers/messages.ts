@@ -2,6 +2,7 @@ import type { Problem } from '../core/ports.ts';
 import type { Slice } from '../rules/ruleset-slices.ts';
 import type { Stat } from '../telemetry/stats.ts';
 import type { Told } from '../telemetry/summed.ts';
+import type { ProfileKind } from './profile-line.ts';
 
 /** In the environment of a worker; whom another program runs in a node:cluster of its own is none of ours. */
 export const WORKER_MARK = 'WEIR_WORKER';
@@ -28,6 +29,9 @@ export type ToWorker =
   | { readonly kind: 'up to date' }
   /** It is answered in any case, so that it also asks whether somebody is there. */
   | { readonly kind: 'report'; readonly of: ReportPart }
+  | { readonly kind: 'profile'; readonly id: number; readonly of: ProfileKind; readonly lengthMs: number }
+  /** The next piece is wanted, or none any more. */
+  | { readonly kind: 'profile more' | 'profile over'; readonly id: number }
   /** The answer to `metrics`. */
   | { readonly kind: 'metrics'; readonly page: string }
   | { readonly kind: 'drain' };
@@ -43,5 +47,7 @@ export type ToPrimary =
   | { readonly kind: 'failed'; readonly exitCode: number; readonly lines: readonly string[] }
   /** Parts that there are none of, or not yet, are absent. */
   | { readonly kind: 'report'; readonly of: ReportPart; readonly report: Partial<Report> }
+  /** null is the end. */
+  | { readonly kind: 'profile'; readonly id: number; readonly piece: Uint8Array | null | 'failed' }
   /** It was asked for the sum of all. */
   | { readonly kind: 'metrics' };

@@ -1,6 +1,7 @@
 import type { Observer } from '../core/ports.ts';
 import type { RulesLoader } from '../rules/loader.ts';
 import type { PrimaryLink } from './primary-link.ts';
+import type { MakeProfile } from './profile-line.ts';
 
 /** What a service that is one of several has from the primary. */
 export interface Role {
@@ -12,4 +13,6 @@ export interface Role {
   /** The page of all workers together. */
   readonly metrics: () => Promise<string>;
   readonly reports: PrimaryLink['reports'];
+  /** From now on the primary is sent profiles that this makes. */
+  readonly profiles: (make: MakeProfile) => void;
 }
