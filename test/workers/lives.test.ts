@@ -99,7 +99,9 @@ describe(`the life of ${WORKERS} workers`, function () {
     await allEnd([stopped]);
     await eventually('another one', async () => (await metric(on.weir.adminPort, 'weir_worker_restarts_total')) === 1);
     await on.whole();
-    for (const { end } of callers) end();
+    const later = ports.flatMap((port) => Array.from({ length: CONNECTIONS }, () => caller(port)));
+    await eventually('none of the next to be handed to the dead', () => later.every((it) => it.answered()));
+    for (const { end } of [...callers, ...later]) end();
     expect(await on.weir.stop()).to.deep.equal({ code: 0, signal: null });
   });
 
