@@ -76,13 +76,15 @@ export function primary(read: ReadSettings): App {
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
   });
 
+  let stopping: Promise<void> | null = null;
+
   async function start(): Promise<void> {
     await prepare(grpcPlace(settings));
+    if (stopping !== null) return;
     // Their ports are open while the rules are read, as those of one process are.
     await Promise.all([workers.start(), everything.start()]);
   }
 
-  let stopping: Promise<void> | null = null;
   async function drain(): Promise<void> {
     await workers.stop();
     await everything.stop();

@@ -49,12 +49,13 @@ async function serveAlone(read: ReadSettings): Promise<number> {
   }
   const asked = stopSignal();
   try {
-    await service.start();
+    // A start lasts for as long as one of its workers ends before it serves.
+    const early = await Promise.race([service.start(), asked]);
+    if (early === undefined) tellStart(service, read);
   } catch (error) {
     await service.stop();
     return failed(error as Error);
   }
-  tellStart(service, read);
   const why = await Promise.race([asked, ...(service.broken === undefined ? [] : [service.broken])]);
   if (typeof why === 'string') service.log.logger.info('%s: draining', why);
   await service.stop();

@@ -6,7 +6,7 @@ type ClusterMessage = { readonly seq?: number; readonly ack?: number };
  * Resolves with how a worker ended, when its last words are in.
  *
  * Node (20 and 24) forgets one that ends before it has taken a connection it was handed: `disconnect` is never told, without
- * which node:cluster goes on counting on it, and nobody closes the connection, whose client would wait for ever.
+ * which node:cluster may go on counting on it, and nobody closes the connection, whose client would wait for ever.
  */
 export function endOf(worker: Worker): Promise<string> {
   const { process: of } = worker;
