@@ -66,6 +66,8 @@ function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
     else if (message.kind === 'metrics') for (const take of waiting.splice(0)) take(message.page);
     else listeners.get(message.kind)?.(message as never);
   });
+  // What node:cluster can't send to a primary that has just died; that it died is told by `disconnect`.
+  worker.on('error', () => {});
   worker.on('disconnect', () => {
     // Else node:cluster ends the process here, and calls in flight with it.
     worker.exitedAfterDisconnect = true;

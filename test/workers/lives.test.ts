@@ -135,6 +135,27 @@ describe(`the life of ${WORKERS} workers`, function () {
     await allEnd(workers);
   });
 
+  it(`answers ${CALLS} calls in flight though the primary is killed with connections on their way to a worker`, async () => {
+    const workers = on.pids();
+    const [stopped] = workers as [number];
+    on.redis.freeze();
+    const calls = callsInFlight();
+    await inFlight(CALLS);
+    process.kill(stopped, 'SIGSTOP');
+    const callers = Array.from({ length: CONNECTIONS }, () => caller(on.weir.grpcPort));
+    await eventually(
+      'all but one to be answered',
+      () => callers.filter((it) => it.answered()).length === CONNECTIONS - 1,
+    );
+    await on.weir.kill();
+    process.kill(stopped, 'SIGCONT');
+    for (const { end } of callers) end();
+    on.redis.thaw();
+    expect(tally(await Promise.all(calls))).to.deep.equal({ OK: CALLS });
+    await allEnd(workers);
+    expect(on.weir.process().output()).to.not.include('EPIPE');
+  });
+
   it('ends at once at the second signal, with nothing left', async () => {
     const workers = on.pids();
     on.redis.freeze();
