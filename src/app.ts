@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemClock } from './clock.ts';
 import type { Clock, Observer, Part } from './core/ports.ts';
 import { type ProjectionOptions, project } from './core/projection.ts';
@@ -170,8 +171,11 @@ async function reportOf(
 ): Promise<Partial<Report>> {
   const tags = tagLabels(extraTags);
   const asked = (part: keyof Report): boolean => of === 'all' || of === part;
+  const metrics = asked('metrics') && { metrics: await toldBy(measured.registry, tags) };
+  // Between the two, calls have their turn.
+  if (of === 'all') await nextTurn();
   return {
-    ...(asked('metrics') && { metrics: await toldBy(measured.registry, tags) }),
+    ...metrics,
     ...(asked('field') && usePrometheus && !disableStats && { field: await toldBy(measured.fieldRegistry, tags) }),
     ...(asked('gauges') && isSent && { gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge') }),
   };
