@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemClock } from './clock.ts';
 import type { Clock, Observer, Part } from './core/ports.ts';
 import { type ProjectionOptions, project } from './core/projection.ts';
@@ -10,6 +11,7 @@ import { type GrpcTls, grpcBounds, grpcPlace, grpcTls, tellTls } from './grpc-do
 import { expositionHandler } from './http/exposition-handler.ts';
 import { type Health, health } from './http/health.ts';
 import { jsonHandler } from './http/json.ts';
+import { ownProfile } from './http/profiles.ts';
 import { type RulesHistory, rulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import { type Limiter, limiter } from './limiter.ts';
@@ -24,12 +26,13 @@ import type { Settings } from './settings/settings.ts';
 import { sinksOn } from './settings/sinks-on.ts';
 import { valueHash } from './settings/value-hash.ts';
 import { sinks } from './sinks.ts';
+import { tagLabels } from './telemetry/labels.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import { toldBy } from './telemetry/summed.ts';
 import { tracingOf } from './tracing.ts';
-import type { Report } from './workers/messages.ts';
+import type { Report, ReportPart } from './workers/messages.ts';
 import type { Role } from './workers/role.ts';
 
 export interface App {
@@ -88,7 +91,14 @@ export function app(read: ReadSettings, role: Role | null = null): App {
 
   const { grpc, http } = doors;
   const secrets = tls === undefined ? [] : [tls.certificates];
-  role?.reports(() => reportOf(settings, measured, { isSent: receivers.length > 0 }));
+  role?.reports((of) =>
+    reportOf(settings, measured, of, { isSent: receivers.length > 0 }).catch((error: unknown) => {
+      measured.bug();
+      told.bug(error);
+      return {};
+    }),
+  );
+  if (settings.debugProfiles) role?.profiles(ownProfile);
   const serving = [...secrets, ...Object.values(http), grpc];
   const inOrder = [
     ...(traced === null ? [] : [traced]),
@@ -156,12 +166,18 @@ function* withoutGauges({ stats }: Metrics): ReturnType<Metrics['stats']> {
 async function reportOf(
   settings: Settings,
   measured: Metrics,
+  of: ReportPart,
   { isSent }: { readonly isSent: boolean },
-): Promise<Report> {
+): Promise<Partial<Report>> {
+  const tags = tagLabels(settings.extraTags);
+  const asked = (part: keyof Report): boolean => of === 'all' || of === part;
+  const metrics = asked('metrics') && { metrics: await toldBy(measured.registry, tags) };
+  // Between the two, calls have their turn.
+  if (of === 'all') await nextTurn();
   return {
-    metrics: await toldBy(measured.registry),
-    field: sinksOn(settings).prometheus ? await toldBy(measured.fieldRegistry) : null,
-    gauges: isSent ? [...measured.stats()].filter(({ kind }) => kind === 'gauge') : [],
+    ...metrics,
+    ...(asked('field') && sinksOn(settings).prometheus && { field: await toldBy(measured.fieldRegistry, tags) }),
+    ...(asked('gauges') && isSent && { gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge') }),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Observer } from './core/ports.ts';
 import { admin } from './http/admin.ts';
 import { bearer } from './http/bearer.ts';
 import { expositionHandler, type Scrapable } from './http/exposition-handler.ts';
-import { profiles } from './http/profiles.ts';
+import { type Profiled, profiles } from './http/profiles.ts';
 import type { RulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import { formatProblem } from './rules/problem.ts';
@@ -51,6 +51,8 @@ export interface Observed {
   readonly fieldMetrics: Scrapable;
   readonly told: Log;
   readonly onBug: (error: unknown) => void;
+  /** By number, when there are workers; see `profiles`. */
+  readonly profiled?: (worker: number | null) => Profiled | null;
 }
 
 /** The ports for those who look: admin, and prometheus if it was asked for. */
@@ -64,7 +66,7 @@ export function observingDoors(settings: Settings, seen: Observed): Readonly<Rec
       ...admin({
         rules: seen.history,
         metrics: seen.metrics,
-        profiles: profiles(settings.debugProfiles),
+        profiles: profiles(settings.debugProfiles, seen.profiled),
         guard: adminGuard(settings, seen.told),
         format: formatProblem,
       }),

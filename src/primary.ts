@@ -5,6 +5,7 @@ import { redisInWords, workersRefusal } from './counting.ts';
 import { prepare } from './grpc/listening.ts';
 import { grpcPlace } from './grpc-door.ts';
 import type { Scrapable } from './http/exposition-handler.ts';
+import { thisProcess } from './http/profiles.ts';
 import { rulesHistory } from './http/rules-history.ts';
 import { addressesOf, historian, logOf, metricsOf, observingDoors } from './observing.ts';
 import { parts } from './parts.ts';
@@ -13,10 +14,11 @@ import { rulesPlace } from './rules-place.ts';
 import type { ReadSettings } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
 import { sinks } from './sinks.ts';
+import { tagLabels } from './telemetry/labels.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import type { Stat } from './telemetry/stats.ts';
-import { exposed, remains, summed, type Told, toldBy } from './telemetry/summed.ts';
+import { exposed, remains, summed, toldBy } from './telemetry/summed.ts';
 import { type Crew, crew } from './workers/crew.ts';
 import type { Report } from './workers/messages.ts';
 
@@ -37,7 +39,7 @@ export function primary(read: ReadSettings): App {
   const history = rulesHistory(systemClock());
   const observer = observers([measured, told, historian(history, () => workers.tellRules())]);
   const loader = rulesLoading(read, { measured, told, observer });
-  const pages = pagesOf(measured, () => workers);
+  const pages = pagesOf(settings, measured, () => workers);
   const workers = crew({
     count: settings.workers,
     news: history,
@@ -61,21 +63,28 @@ export function primary(read: ReadSettings): App {
     fieldMetrics: pages.fieldMetrics,
     told,
     onBug: told.bug,
+    profiled: (worker) => (worker === 0 ? thisProcess : workers.find(worker)),
   });
-  const receivers = sinks(read, { ...measured, stats: () => withGauges(measured, workers.lastReports()) }, told);
+  const receivers = sinks(
+    read,
+    { ...measured, stats: () => withGauges(measured, workers.lastReports('gauges')) },
+    told,
+  );
   const asking = receivers.length === 0 ? [] : [gaugeAsker(settings, workers)];
   const everything = parts([...receivers, ...asking, ...Object.values(doors), loader], {
     stopTimeoutMs: settings.drainTimeoutMs,
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
   });
 
+  let stopping: Promise<void> | null = null;
+
   async function start(): Promise<void> {
     await prepare(grpcPlace(settings));
+    if (stopping !== null) return;
     // Their ports are open while the rules are read, as those of one process are.
     await Promise.all([workers.start(), everything.start()]);
   }
 
-  let stopping: Promise<void> | null = null;
   async function drain(): Promise<void> {
     await workers.stop();
     await everything.stop();
@@ -100,26 +109,28 @@ interface Pages {
   readonly metrics: Scrapable;
   readonly fieldMetrics: Scrapable;
   /** Of a worker that has ended. */
-  readonly keep: (last: Report) => void;
+  readonly keep: (last: Partial<Report>) => void;
 }
 
 /** What the primary and all workers tell, those that have ended included. */
-function pagesOf(measured: Metrics, workers: () => Crew): Pages {
-  function page(registry: Metrics['registry'], of: (report: Report) => Told): Scrapable & Pick<Pages, 'keep'> {
+function pagesOf({ extraTags }: Settings, measured: Metrics, workers: () => Crew): Pages {
+  const tags = tagLabels(extraTags);
+
+  function page(registry: Metrics['registry'], of: 'metrics' | 'field'): Scrapable & Pick<Pages, 'keep'> {
     const left = remains();
     return {
       contentType: registry.contentType,
       async metrics() {
-        const [mine, theirs] = [await toldBy(registry), await workers().reports()];
+        const [mine, theirs] = [await toldBy(registry, tags), await workers().reports(of)];
         // Taken now: who has ended since it was asked is among those that are kept.
-        return exposed(summed([mine, ...theirs.map(of), left.told]));
+        return exposed(summed([mine, ...theirs, left.told]));
       },
-      keep: (last) => left.add(of(last)),
+      keep: (last) => left.add(last[of] ?? []),
     };
   }
 
-  const metrics = page(measured.registry, (report) => report.metrics);
-  const fieldMetrics = page(measured.fieldRegistry, ({ field }) => field ?? []);
+  const metrics = page(measured.registry, 'metrics');
+  const fieldMetrics = page(measured.fieldRegistry, 'field');
   return {
     metrics,
     fieldMetrics,
@@ -131,10 +142,10 @@ function pagesOf(measured: Metrics, workers: () => Crew): Pages {
 }
 
 /** Counters of the primary's own, such as loads of rules, and the gauges of all workers, added up. */
-function* withGauges({ stats }: Metrics, reports: readonly Report[]): Generator<Stat> {
+function* withGauges({ stats }: Metrics, theirs: readonly Report['gauges'][]): Generator<Stat> {
   for (const stat of stats()) if (stat.kind !== 'gauge') yield stat;
   const sums = new Map<string, number>();
-  for (const { gauges } of reports) {
+  for (const gauges of theirs) {
     for (const stat of gauges) {
       if (stat.kind === 'gauge') sums.set(stat.name, (sums.get(stat.name) ?? 0) + stat.value);
     }
@@ -148,7 +159,7 @@ function gaugeAsker({ statsFlushMs }: Settings, workers: Crew): Part {
   return {
     name: 'gauges of the workers',
     async start() {
-      timer = setInterval(() => void workers.reports(), statsFlushMs).unref();
+      timer = setInterval(() => void workers.reports('gauges'), statsFlushMs).unref();
     },
     async stop() {
       clearInterval(timer);

@@ -9,6 +9,7 @@ import { settingsHelp } from '../settings/text.ts';
 import { NotStarted } from '../workers/crew.ts';
 import { fedRules } from '../workers/fed-rules.ts';
 import { type PrimaryLink, primaryLink } from '../workers/primary-link.ts';
+import { profiled } from '../workers/profile-line.ts';
 import type { Role } from '../workers/role.ts';
 
 export const SERVE_HELP = `weir serve [settings]            decide until SIGTERM
@@ -48,12 +49,13 @@ async function serveAlone(read: ReadSettings): Promise<number> {
   }
   const asked = stopSignal();
   try {
-    await service.start();
+    // A start lasts for as long as one of its workers ends before it serves.
+    const early = await Promise.race([service.start(), asked]);
+    if (early === undefined) tellStart(service, read);
   } catch (error) {
     await service.stop();
     return failed(error as Error);
   }
-  tellStart(service, read);
   const why = await Promise.race([asked, ...(service.broken === undefined ? [] : [service.broken])]);
   if (typeof why === 'string') service.log.logger.info('%s: draining', why);
   await service.stop();
@@ -94,6 +96,7 @@ function roleOf(link: PrimaryLink, { settings }: ReadSettings): Role {
     rules: (observer) => fedRules(link, observer),
     metrics: link.metrics,
     reports: link.reports,
+    profiles: (make) => profiled(link, make),
   };
 }
 

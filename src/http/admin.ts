@@ -34,6 +34,8 @@ const OWN = '</rules>; rel="related"; title="rules and their problems", </metric
 const PPROF_HELP = `This is a Node.js process, whose profiles Chrome's DevTools open. With DEBUG_PROFILES=true, from this host alone:
   /debug/pprof/profile?seconds=N   a CPU profile of the next N seconds (1 to 60, 30 when not said), a .cpuprofile
   /debug/pprof/heap                a heap snapshot; calls wait while it is taken, and it holds keys and secrets
+With WORKERS they are of the worker that has served longest; ?worker=N names another, by its number in the log, 0 the first
+process, which decides nothing.
 Other pages here: /rules (the rules that are live, and problems), /metrics, /rlconfig, /stats.
 `;
 

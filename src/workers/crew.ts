@@ -1,7 +1,8 @@
 import cluster, { type Worker } from 'node:cluster';
 import { within } from '../within.ts';
 import { endOf } from './end.ts';
-import { type Report, type ToPrimary, type ToWorker, WORKER_MARK } from './messages.ts';
+import { type Report, type ReportPart, type ToPrimary, type ToWorker, WORKER_MARK } from './messages.ts';
+import { type MakeProfile, type ProfileLine, profileLine } from './profile-line.ts';
 import { type RulesFeed, type RulesNews, rulesFeed } from './rules-feed.ts';
 
 export interface CrewOptions {
@@ -11,14 +12,14 @@ export interface CrewOptions {
   readonly stopTimeoutMs: number;
   /** A worker asks for the page of all; null when there is none. */
   readonly page: () => Promise<string | null>;
-  /** The last report of a worker that has ended. */
-  readonly onLast: (report: Report) => void;
+  /** What a worker that has ended had told last. */
+  readonly onLast: (report: Partial<Report>) => void;
   /** A worker has ended unasked, and is started again after the wait. */
   readonly onEnded: (worker: { readonly id: number; readonly pid: number }, how: string, waitMs: number) => void;
   /** A worker has answered nothing for so long that it is killed. */
   readonly onHung: (worker: { readonly id: number; readonly pid: number }) => void;
-  /** How often each is asked whether it is there. */
-  readonly pingMs?: number;
+  /** How often each tells what it has counted, and that it is there. */
+  readonly tellMs?: number;
   /** What they run. Default: what this process runs. */
   readonly program?: { readonly exec: string; readonly args: string[]; readonly execArgv: string[] };
 }
@@ -33,10 +34,12 @@ export interface Crew {
   readonly broken: Promise<NotStarted>;
   /** There is news of the rules. */
   tellRules(): void;
-  /** The newest report of each; one that does not answer in time is told by the one before. */
-  reports(): Promise<readonly Report[]>;
+  /** This part of what each has to tell; for one that does not answer in time, what it told before. */
+  reports<Part extends keyof Report>(of: Part): Promise<readonly Report[Part][]>;
   /** As they were told last, without asking. */
-  lastReports(): readonly Report[];
+  lastReports<Part extends keyof Report>(of: Part): readonly Report[Part][];
+  /** One that serves: the oldest when not said which. null when there is none. */
+  find(id: number | null): { readonly pid: number; readonly profile: MakeProfile } | null;
   /** The ports that all of them share. */
   addresses(): Readonly<Record<string, string>>;
   numbers(): { readonly serving: number; readonly restarts: number };
@@ -61,19 +64,25 @@ interface Member {
   readonly ended: Promise<string>;
   /** Once it wants rules. */
   feed: RulesFeed | null;
+  readonly profiles: ProfileLine;
+  /** It was heard of. */
+  isHere: boolean;
   serves: boolean;
   failed: NotStarted | null;
-  last: Report | null;
-  /** Pings since it was last heard of. */
-  pings: number;
-  /** Its next report, asked for once, so that nothing piles up before one that hangs. */
-  asked: { readonly answer: Promise<void>; readonly answered: () => void } | null;
+  last: Partial<Report>;
+  /** How often it should have told since it was last heard of. */
+  silences: number;
+  /** Reports that it was asked for, each once, so that nothing piles up before one that hangs. */
+  readonly asked: Map<ReportPart, { readonly answer: Promise<void>; readonly answered: () => void }>;
 }
 
 const REPORT_MS = 1_000;
-const PING_MS = 5_000;
-/** Without an answer to any. They are counted, since all processes may have stood still together. */
-const MAX_PINGS = 6;
+/** What it counted since is lost when a worker is killed. */
+const TELL_MS = 5_000;
+/** They are counted, since all processes may have stood still together. */
+const MAX_SILENCES = 6;
+/** Of one that was never heard of: on a busy machine a program takes long to begin. */
+const MAX_FIRST_SILENCES = 24;
 /** Workers that ended before they served, one after the other: then the next one would too. */
 const MAX_FAILED_STARTS = 5;
 /** The wait before a worker is started again doubles from the first to the longest, while each lives shorter than this. */
@@ -90,7 +99,7 @@ export function crew(options: CrewOptions): Crew {
   /** How often one began to serve. */
   let starts = 0;
   let stopping: Promise<void> | null = null;
-  let pinging: NodeJS.Timeout | undefined;
+  let telling: NodeJS.Timeout | undefined;
   let tellWhole: () => void;
   let tellBroken: (why: NotStarted) => void;
   const whole = new Promise<void>((resolve) => {
@@ -108,11 +117,13 @@ export function crew(options: CrewOptions): Crew {
       sinceMs: performance.now(),
       ended: endOf(worker),
       feed: null,
+      profiles: profileLine((message) => send(member, message)),
+      isHere: false,
       serves: false,
       failed: null,
-      last: null,
-      pings: 0,
-      asked: null,
+      last: {},
+      silences: 0,
+      asked: new Map(),
     };
     members.add(member);
     worker.on('message', (message: ToPrimary) => heard(member, message));
@@ -120,7 +131,8 @@ export function crew(options: CrewOptions): Crew {
   }
 
   function heard(member: Member, message: ToPrimary): void {
-    member.pings = 0;
+    member.isHere = true;
+    member.silences = 0;
     switch (message.kind) {
       case 'here':
         // What was sent before it could hear is lost.
@@ -144,9 +156,12 @@ export function crew(options: CrewOptions): Crew {
         member.failed = new NotStarted(message.exitCode, message.lines);
         break;
       case 'report':
-        member.last = message.report;
-        member.asked?.answered();
-        member.asked = null;
+        member.last = { ...member.last, ...message.report };
+        member.asked.get(message.of)?.answered();
+        member.asked.delete(message.of);
+        break;
+      case 'profile':
+        member.profiles.heard(message);
         break;
       case 'metrics':
         void options.page().then((page) => page !== null && send(member, { kind: 'metrics', page }));
@@ -156,8 +171,9 @@ export function crew(options: CrewOptions): Crew {
   function leave(member: Member, how: string, quickDeaths: number): void {
     members.delete(member);
     if (!member.serves) failedStarts++;
-    if (member.last !== null) options.onLast(member.last);
-    member.asked?.answered();
+    options.onLast(member.last);
+    member.profiles.end();
+    for (const { answered } of member.asked.values()) answered();
     if (stopping !== null) return;
     const why = member.failed ?? new NotStarted(1, [`a worker ended before it served: ${how}`]);
     // At the start a sentence is an answer: the next worker would say the same.
@@ -175,21 +191,21 @@ export function crew(options: CrewOptions): Crew {
     waits.add(wait);
   }
 
-  /** A worker whose event loop is stuck holds connections that nobody else can serve. */
-  function ping(): void {
-    for (const member of serving()) {
+  /** A worker whose event loop is stuck holds connections that nobody else can serve, or a place that another could take. */
+  function tell(): void {
+    for (const member of members) {
       const { worker } = member;
-      if (member.pings++ < MAX_PINGS) {
-        send(member, { kind: 'ping' });
-      } else {
+      if (member.silences++ >= (member.isHere ? MAX_SILENCES : MAX_FIRST_SILENCES)) {
         options.onHung({ id: worker.id, pid: worker.process.pid ?? 0 });
         worker.process.kill('SIGKILL');
+      } else if (member.isHere) {
+        void ask(member, 'all');
       }
     }
   }
 
   async function stop(): Promise<void> {
-    clearInterval(pinging);
+    clearInterval(telling);
     for (const wait of waits) clearTimeout(wait);
     const all = [...members];
     for (const member of all) send(member, { kind: 'drain' });
@@ -200,20 +216,24 @@ export function crew(options: CrewOptions): Crew {
     clearTimeout(force);
   }
 
-  function report(member: Member): Promise<void> {
-    if (member.asked === null) {
-      let answered = (): void => {};
-      const answer = new Promise<void>((resolve) => {
-        answered = resolve;
-      });
-      member.asked = { answer, answered };
-      send(member, { kind: 'report' });
-    }
-    return within(REPORT_MS, member.asked.answer).catch(() => {});
+  function ask(member: Member, of: ReportPart): Promise<void> {
+    const known = member.asked.get(of);
+    if (known !== undefined) return known.answer;
+    let answered = (): void => {};
+    const answer = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    member.asked.set(of, { answer, answered });
+    send(member, { kind: 'report', of });
+    return answer;
   }
 
   const serving = (): readonly Member[] => [...members].filter(({ serves }) => serves);
-  const lastReports = (): readonly Report[] => [...members].flatMap(({ last }) => (last === null ? [] : [last]));
+  const lastReports = <Part extends keyof Report>(of: Part): readonly Report[Part][] =>
+    [...members].flatMap(({ last }) => {
+      const part: Report[Part] | undefined = last[of];
+      return part === undefined ? [] : [part];
+    });
 
   return {
     async start() {
@@ -221,7 +241,7 @@ export function crew(options: CrewOptions): Crew {
       // It is read once, by setupPrimary, and the environment may say otherwise.
       cluster.schedulingPolicy = cluster.SCHED_RR;
       cluster.setupPrimary({ ...program, serialization: 'advanced' });
-      pinging = setInterval(ping, options.pingMs ?? PING_MS).unref();
+      telling = setInterval(tell, options.tellMs ?? TELL_MS).unref();
       for (let i = 0; i < options.count; i++) begin(0);
       const failed = await Promise.race([whole, broken]);
       if (failed !== undefined) throw failed;
@@ -234,11 +254,15 @@ export function crew(options: CrewOptions): Crew {
     tellRules() {
       for (const { feed } of members) feed?.look();
     },
-    async reports() {
-      await Promise.all(serving().map(report));
-      return lastReports();
+    async reports(of) {
+      await Promise.all(serving().map((member) => within(REPORT_MS, ask(member, of)).catch(() => {})));
+      return lastReports(of);
     },
     lastReports,
+    find(id) {
+      const member = serving().find(({ worker }) => id === null || worker.id === id);
+      return member === undefined ? null : { pid: member.worker.process.pid ?? 0, profile: member.profiles.make };
+    },
     addresses: () => addresses,
     numbers: () => ({ serving: serving().length, restarts }),
   };

@@ -5,25 +5,17 @@ type ClusterMessage = { readonly seq?: number; readonly ack?: number };
 /**
  * Resolves with how a worker ended, when its last words are in.
  *
- * Node 20 forgets one that ends before it has taken a connection it was handed: nobody closes the connection, whose client
- * would wait for ever, and `disconnect`, without which node:cluster goes on counting on it, is never told. That is made up
- * for here, in node:cluster's own words, which are not documented.
+ * Node (20 and 24) forgets one that ends before it has taken a connection it was handed: `disconnect` is never told, without
+ * which node:cluster may go on counting on it, and nobody closes the connection, whose client would wait for ever.
  */
 export function endOf(worker: Worker): Promise<string> {
   const { process: of } = worker;
   const letGo = untaken(of);
-  let isLetGo = false;
-  of.once('disconnect', () => {
-    isLetGo = true;
-  });
   return new Promise((resolve) => {
     of.once('close', (code: number | null, signal: NodeJS.Signals | null) => {
-      // When all is well, `disconnect` is told in this turn of the event loop.
-      setImmediate(() => {
-        if (!isLetGo) of.emit('disconnect');
-        letGo();
-        resolve(signal ?? `exit code ${code}`);
-      });
+      worker.disconnect();
+      letGo();
+      resolve(signal ?? `exit code ${code}`);
     });
     worker.on('error', (error) => {
       // Without a process there is no end to wait for.
@@ -32,7 +24,10 @@ export function endOf(worker: Worker): Promise<string> {
   });
 }
 
-/** Follows the connections that a process is handed; answers how to close those it has not taken. */
+/**
+ * Follows the connections that a process is handed; answers how to close those it has not taken. Nothing documented tells
+ * which they are, or closes them, so that this speaks node:cluster's own words.
+ */
 function untaken(of: Worker['process']): () => void {
   const onTheirWay = new Set<number>();
   const send = of.send.bind(of) as (...all: unknown[]) => boolean;

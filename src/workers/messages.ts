@@ -2,18 +2,22 @@ import type { Problem } from '../core/ports.ts';
 import type { Slice } from '../rules/ruleset-slices.ts';
 import type { Stat } from '../telemetry/stats.ts';
 import type { Told } from '../telemetry/summed.ts';
+import type { ProfileKind } from './profile-line.ts';
 
 /** In the environment of a worker; whom another program runs in a node:cluster of its own is none of ours. */
 export const WORKER_MARK = 'WEIR_WORKER';
 
-/** What a worker has counted since it began. */
+/** What a worker has counted since it began, in parts, as most who look want one of them. */
 export interface Report {
   readonly metrics: Told;
-  /** For PROMETHEUS_ADDR; null when nobody asks there. */
-  readonly field: Told | null;
-  /** For statsd, if it was asked for, which takes one value of each: the primary adds them up and sends them. */
+  /** For PROMETHEUS_ADDR. */
+  readonly field: Told;
+  /** For statsd, which takes one value of each: the primary adds them up and sends them. */
   readonly gauges: readonly Stat[];
 }
+
+/** `all` is for whatever may be asked for in this service. */
+export type ReportPart = keyof Report | 'all';
 
 export type ToWorker =
   /** A part of a set of rules; the next one is sent when this one was placed. */
@@ -23,14 +27,17 @@ export type ToWorker =
   | { readonly kind: 'refused'; readonly problems: readonly Problem[]; readonly files: number }
   /** There is no more to tell of rules for now. */
   | { readonly kind: 'up to date' }
-  | { readonly kind: 'ping' }
-  | { readonly kind: 'report' }
+  /** It is answered in any case, so that it also asks whether somebody is there. */
+  | { readonly kind: 'report'; readonly of: ReportPart }
+  | { readonly kind: 'profile'; readonly id: number; readonly of: ProfileKind; readonly lengthMs: number }
+  /** The next piece is wanted, or none any more. */
+  | { readonly kind: 'profile more' | 'profile over'; readonly id: number }
   /** The answer to `metrics`. */
   | { readonly kind: 'metrics'; readonly page: string }
   | { readonly kind: 'drain' };
 
 export type ToPrimary =
-  /** It can hear; then the answer to `ping`. */
+  /** It can hear. */
   | { readonly kind: 'here' }
   | { readonly kind: 'wants rules' }
   /** The slice was placed, or the set is live. */
@@ -38,6 +45,9 @@ export type ToPrimary =
   | { readonly kind: 'serves'; readonly addresses: Readonly<Record<string, string>> }
   /** It can't start, in sentences. */
   | { readonly kind: 'failed'; readonly exitCode: number; readonly lines: readonly string[] }
-  | { readonly kind: 'report'; readonly report: Report }
+  /** Parts that there are none of, or not yet, are absent. */
+  | { readonly kind: 'report'; readonly of: ReportPart; readonly report: Partial<Report> }
+  /** null is the end. */
+  | { readonly kind: 'profile'; readonly id: number; readonly piece: Uint8Array | null | 'failed' }
   /** It was asked for the sum of all. */
   | { readonly kind: 'metrics' };

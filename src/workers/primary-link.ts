@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import { within } from '../within.ts';
-import { type Report, type ToPrimary, type ToWorker, WORKER_MARK } from './messages.ts';
+import { type Report, type ReportPart, type ToPrimary, type ToWorker, WORKER_MARK } from './messages.ts';
 
 type Listener<K extends ToWorker['kind']> = (message: Extract<ToWorker, { readonly kind: K }>) => void;
 
@@ -15,12 +15,15 @@ export interface PrimaryLink {
   send(message: ToPrimary): void;
   on<K extends ToWorker['kind']>(kind: K, listener: Listener<K>): void;
   /** From now on the primary is answered with this. */
-  reports(make: () => Promise<Report>): void;
+  reports(make: MakeReport): void;
   /** The page of all workers together. Rejects when the primary does not answer in time. */
   metrics(): Promise<string>;
   /** Says a last word and hangs up. */
   end(last?: ToPrimary): Promise<void>;
 }
+
+/** Never rejects: a worker that can't tell goes on. */
+export type MakeReport = (of: ReportPart) => Promise<Partial<Report>>;
 
 /** A primary that takes longer is given up. */
 const METRICS_MS = 5_000;
@@ -37,7 +40,7 @@ export function primaryLink(): PrimaryLink | null {
 function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
   const listeners = new Map<string, (message: never) => void>();
   const waiting: ((page: string) => void)[] = [];
-  let makeReport: (() => Promise<Report>) | null = null;
+  let makeReport: MakeReport = async () => ({});
   let tellDrain: (what: 'drain') => void;
   const drain = new Promise<'drain'>((resolve) => {
     tellDrain = resolve;
@@ -53,22 +56,18 @@ function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
     else process.send?.(message, undefined, undefined, sent);
   }
 
-  async function ownReport(): Promise<ToPrimary | null> {
-    return makeReport === null ? null : { kind: 'report', report: await makeReport() };
-  }
-
-  async function report(): Promise<void> {
-    const own = await ownReport();
-    if (own !== null) send(own);
+  async function ownReport(of: ReportPart): Promise<ToPrimary> {
+    return { kind: 'report', of, report: await makeReport(of) };
   }
 
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'drain') tellDrain('drain');
-    else if (message.kind === 'ping') send({ kind: 'here' });
-    else if (message.kind === 'report') void report();
+    else if (message.kind === 'report') void ownReport(message.of).then((report) => send(report));
     else if (message.kind === 'metrics') for (const take of waiting.splice(0)) take(message.page);
     else listeners.get(message.kind)?.(message as never);
   });
+  // What node:cluster can't send to a primary that has just died; that it died is told by `disconnect`.
+  worker.on('error', () => {});
   worker.on('disconnect', () => {
     // Else node:cluster ends the process here, and calls in flight with it.
     worker.exitedAfterDisconnect = true;
@@ -91,11 +90,9 @@ function linkOf(worker: NonNullable<typeof cluster.worker>): PrimaryLink {
       return within(METRICS_MS, page);
     },
     async end(last) {
-      const word = last ?? (await ownReport());
-      if (word !== null) {
-        const sent = new Promise<void>((done) => send(word, done));
-        await within(LAST_WORD_MS, sent).catch(() => {});
-      }
+      const word = last ?? (await ownReport('all'));
+      const sent = new Promise<void>((done) => send(word, done));
+      await within(LAST_WORD_MS, sent).catch(() => {});
       if (process.connected) process.disconnect();
     },
   };

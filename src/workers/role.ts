@@ -1,6 +1,7 @@
 import type { Observer } from '../core/ports.ts';
 import type { RulesLoader } from '../rules/loader.ts';
-import type { Report } from './messages.ts';
+import type { PrimaryLink } from './primary-link.ts';
+import type { MakeProfile } from './profile-line.ts';
 
 /** What a service that is one of several has from the primary. */
 export interface Role {
@@ -11,5 +12,7 @@ export interface Role {
   readonly rules: (observer: Pick<Observer, 'rulesLoaded'>) => RulesLoader;
   /** The page of all workers together. */
   readonly metrics: () => Promise<string>;
-  readonly reports: (make: () => Promise<Report>) => void;
+  readonly reports: PrimaryLink['reports'];
+  /** From now on the primary is sent profiles that this makes. */
+  readonly profiles: (make: MakeProfile) => void;
 }

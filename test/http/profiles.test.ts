@@ -10,10 +10,10 @@ describe('profiles', () => {
   const status = async (reply: HttpReply | Promise<HttpReply>) => (await reply).status;
 
   /** Asks for a minute of profile; `end` hangs up. */
-  function aMinute(made: Profiles) {
+  function aMinute(made: Profiles, more = '') {
     let end = () => {};
     const reply = cpu(made, {
-      query: 'seconds=60',
+      query: `seconds=60${more}`,
       onClosed(listener) {
         end = listener;
       },
@@ -94,16 +94,27 @@ describe('profiles', () => {
     }
   });
 
+  it('are of this process, which is number 0 too; there is no other', async () => {
+    const made = profiles(true);
+    for (const query of ['seconds=1&worker=1', 'seconds=1&worker=x', 'seconds=1&worker=']) {
+      expect(await status(cpu(made, { query })), query).to.equal(404);
+    }
+    const of0 = aMinute(made, '&worker=0');
+    expect(await status(cpu(made, { query: 'seconds=1' }))).to.equal(409);
+    of0.end();
+    expect(await status(of0.reply)).to.equal(503);
+  });
+
   it('of the CPU end when the caller hangs up: a minute is over at once, and the next may begin', async () => {
     const made = profiles(true);
     const first = aMinute(made);
     expect(await status(cpu(made, { query: 'seconds=1' }))).to.equal(409);
     expect(await status(made.heap(httpRequest()))).to.equal(409);
     first.end();
-    expect(await status(first.reply)).to.equal(200);
+    expect(await status(first.reply)).to.equal(503);
     const second = aMinute(made);
     second.end();
-    expect(await status(second.reply)).to.equal(200);
+    expect(await status(second.reply)).to.equal(503);
   });
 
   describe('over HTTP', () => {

@@ -1,17 +1,17 @@
 import { expect } from 'chai';
-import type { Family } from '../../src/telemetry/exposition.ts';
-import { metrics } from '../../src/telemetry/metrics.ts';
-import { exposed, remains, summed, type Told, toldBy } from '../../src/telemetry/summed.ts';
+import { Gauge, Histogram, Registry } from 'prom-client';
+import { type Metrics, metrics } from '../../src/telemetry/metrics.ts';
+import { exposed, remains, summed, type Told, type ToldFamily, toldBy } from '../../src/telemetry/summed.ts';
 import { rule } from '../support/rule.ts';
 import { charged, counted, decision, hit, ruleset } from './decisions.ts';
 
-function family(name: string, more: Partial<Family>, ...values: readonly number[]): Family {
-  const samples = values.map((value, i) => ({ value, labels: { i: String(i) } }));
-  return { name, help: 'h', type: 'gauge', aggregator: 'sum', values: samples, ...more };
+function family(name: string, more: Partial<ToldFamily>, ...values: readonly number[]): ToldFamily {
+  const series = values.map((_, i) => `{i="${i}"}`);
+  return { name, help: 'h', type: 'gauge', aggregator: 'sum', series, values, ...more };
 }
 
 function valuesOf(told: Told): Record<string, readonly number[]> {
-  return Object.fromEntries(told.map(({ name, values }) => [name, values.map(({ value }) => value)]));
+  return Object.fromEntries(told.map(({ name, values }) => [name, values]));
 }
 
 describe('what several processes tell', () => {
@@ -70,8 +70,31 @@ describe('what several processes tell', () => {
     };
     const whole = busy(5);
     whole.called('ShouldRateLimit', 700);
-    const sum = await exposed(summed([await toldBy(busy(2).registry), await toldBy(busy(3).registry)]));
+    const told = ({ registry }: Metrics) => toldBy(registry, { team: 'a' });
+    const sum = exposed(summed([await told(busy(2)), await told(busy(3))]));
     expect(sum).to.equal(await whole.registry.metrics());
     expect(sum).to.include('ratelimit_service_rate_limit_total_hits{domain="shop",key1="k",team="a"} 10');
+  });
+
+  it('is written as prom-client writes it: quotes, backslashes, ends of lines, no numbers, and tags that are labels too', async () => {
+    const registry = new Registry();
+    const labels = { domain: 'a"b\\c\nd', n: 5 };
+    const aggregator = 'sum' as const;
+    const gauge = new Gauge({
+      name: 'g',
+      help: 'h\\ "q"\n',
+      labelNames: ['domain', 'n'],
+      registers: [registry],
+      aggregator,
+    });
+    gauge.set(labels, Number.NaN);
+    gauge.set({ ...labels, n: 6 }, Number.NEGATIVE_INFINITY);
+    gauge.set({ ...labels, n: 7 }, Number.POSITIVE_INFINITY);
+    gauge.set({ n: 8 }, 1e21);
+    const time = new Histogram({ name: 't', help: 'h', buckets: [0.1, 1], registers: [registry] });
+    time.observe(0.5);
+    const tags = { team: 'x"y', domain: 'mine' };
+    registry.setDefaultLabels(tags);
+    expect(exposed(await toldBy(registry, tags))).to.equal(await registry.metrics());
   });
 });

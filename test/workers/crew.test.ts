@@ -1,5 +1,7 @@
+import cluster from 'node:cluster';
 import { expect } from 'chai';
 import { type Crew, crew } from '../../src/workers/crew.ts';
+import type { Report } from '../../src/workers/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { allEnd } from './bed.ts';
 
@@ -9,12 +11,13 @@ describe('the crew of 2 workers', function () {
   this.timeout(60_000);
   const ends: { readonly how: string; readonly waitMs: number; readonly pid: number }[] = [];
   const hung: number[] = [];
+  const lasts: Partial<Report>[] = [];
   let running: Crew | null = null;
 
   afterEach(async () => {
     await running?.stop();
     running = null;
-    ends.length = hung.length = 0;
+    ends.length = hung.length = lasts.length = 0;
   });
 
   /** Of workers that do as the word says. */
@@ -24,10 +27,10 @@ describe('the crew of 2 workers', function () {
       news: { loaded: () => null, refused: () => null },
       stopTimeoutMs: 5_000,
       page: async () => null,
-      onLast: () => {},
+      onLast: (last) => void lasts.push(last),
       onEnded: ({ pid }, how, waitMs) => void ends.push({ pid, how, waitMs }),
       onHung: ({ pid }) => void hung.push(pid),
-      pingMs: 50,
+      tellMs: 50,
       program: { exec: STUB, args: [word], execArgv: [] },
     });
     return running;
@@ -58,6 +61,26 @@ describe('the crew of 2 workers', function () {
     await eventually('both to be killed', () => hung.length >= 2 && numbers().restarts >= 2);
     await allEnd(hung.slice(0, 2));
     expect(ends.slice(0, 2).map(({ how }) => how)).to.deep.equal(['SIGKILL', 'SIGKILL']);
+  });
+
+  for (const word of ['hang at once', 'hang on the way']) {
+    it(`kills and starts again those that ${word}, before they have served`, async () => {
+      const { start, numbers } = crewOf(word);
+      void start();
+      await eventually('both to be killed', () => hung.length >= 2 && numbers().restarts >= 2);
+      await allEnd(hung.slice(0, 2));
+      expect(numbers().serving).to.equal(0);
+    });
+  }
+
+  it('has what they tell without being asked, and keeps it when they are killed', async () => {
+    const { start, lastReports } = crewOf('serve');
+    await start();
+    await eventually('two reports', () => lastReports('metrics').length === 2);
+    expect(lastReports('metrics').map(([hits]) => hits?.values)).to.deep.equal([[7], [7]]);
+    for (const worker of Object.values(cluster.workers!)) worker?.process.kill('SIGKILL');
+    await eventually('two ends', () => ends.length === 2);
+    expect(lasts.map(({ metrics }) => metrics?.[0]?.values)).to.deep.equal([[7], [7]]);
   });
 
   it('kills those that do not end when they are told to', async () => {

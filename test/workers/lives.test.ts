@@ -99,7 +99,9 @@ describe(`the life of ${WORKERS} workers`, function () {
     await allEnd([stopped]);
     await eventually('another one', async () => (await metric(on.weir.adminPort, 'weir_worker_restarts_total')) === 1);
     await on.whole();
-    for (const { end } of callers) end();
+    const later = ports.flatMap((port) => Array.from({ length: CONNECTIONS }, () => caller(port)));
+    await eventually('none of the next to be handed to the dead', () => later.every((it) => it.answered()));
+    for (const { end } of [...callers, ...later]) end();
     expect(await on.weir.stop()).to.deep.equal({ code: 0, signal: null });
   });
 
@@ -131,6 +133,27 @@ describe(`the life of ${WORKERS} workers`, function () {
     on.redis.thaw();
     expect(tally(await Promise.all(calls))).to.deep.equal({ OK: CALLS });
     await allEnd(workers);
+  });
+
+  it(`answers ${CALLS} calls in flight though the primary is killed with connections on their way to a worker`, async () => {
+    const workers = on.pids();
+    const [stopped] = workers as [number];
+    on.redis.freeze();
+    const calls = callsInFlight();
+    await inFlight(CALLS);
+    process.kill(stopped, 'SIGSTOP');
+    const callers = Array.from({ length: CONNECTIONS }, () => caller(on.weir.grpcPort));
+    await eventually(
+      'all but one to be answered',
+      () => callers.filter((it) => it.answered()).length === CONNECTIONS - 1,
+    );
+    await on.weir.kill();
+    process.kill(stopped, 'SIGCONT');
+    for (const { end } of callers) end();
+    on.redis.thaw();
+    expect(tally(await Promise.all(calls))).to.deep.equal({ OK: CALLS });
+    await allEnd(workers);
+    expect(on.weir.process().output()).to.not.include('EPIPE');
   });
 
   it('ends at once at the second signal, with nothing left', async () => {
