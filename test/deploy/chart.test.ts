@@ -205,6 +205,7 @@ describe('the Helm chart', () => {
   it('tells after the installation where weir answers and what rules it has', () => {
     const { stdout } = helmSays(binary, ['install', 'weir', CHART, '--namespace', 'n', '--dry-run=client'], null);
     expect(stdout).to.include('weir.n.svc:8081 (gRPC in plain text)').and.include('Its rules are an example');
+    expect(stdout).to.include('exec deployment/weir -- /bin/ratelimit doctor');
   });
 
   it('knows below settings all but secrets and what has a value of its own (npx tsx test/deploy/generated.ts --write)', () => {

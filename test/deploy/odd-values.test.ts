@@ -48,6 +48,16 @@ describe('the Helm chart with odd but legal values', () => {
     expect(template.metadata.labels).to.include({ ...selected, team: 'no', 'app.kubernetes.io/version': '2.0' });
   });
 
+  it('selects by two labels whatever the values are, since Kubernetes lets no upgrade change them', () => {
+    for (const [set, values] of Object.entries(VALUE_SETS)) {
+      if (set === 'odd') continue;
+      const release = { name: 'one', namespace: 'n' };
+      const { selector } = only(renderedAs(release, binary, values), 'Deployment').spec;
+      const labels = { 'app.kubernetes.io/name': 'weir', 'app.kubernetes.io/instance': 'one' };
+      expect(selector, set).to.deep.equal({ matchLabels: labels });
+    }
+  });
+
   it('gives weir the texts and numbers as they are written', () => {
     expect(environmentOf(containerOf(deployment()))).to.include({
       CACHE_KEY_PREFIX: 'a"b: {{ .x }} #\nc',
