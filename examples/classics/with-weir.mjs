@@ -71,7 +71,11 @@ async function weir({ REDIS_URL, ...settings }) {
     DEBUG_HOST: '127.0.0.1',
     DEBUG_PORT: adminPort,
   });
-  await until('weir', child, async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok);
+  await until('weir', child, async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+    if (!answer.ok) throw new Error((await answer.text()).trim());
+    return true;
+  });
   return { WEIR: `127.0.0.1:${grpcPort}`, WEIR_METRICS: `http://127.0.0.1:${port}/metrics` };
 }
 
