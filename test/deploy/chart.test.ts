@@ -200,6 +200,11 @@ describe('the Helm chart', () => {
     expect(refused(null, 'grpc.tls.enabled=true')).to.include('grpc.tls.secret');
     expect(refused(null, 'rules.existingConfigMap=x', 'rules.files.a=b')).to.include('from one place');
     expect(refused(null, 'perSecondRedis.enabled=true')).to.include('perSecondRedis.url');
+    expect(refused(null, 'redis.url=a:1\\,b:2')).to.include('redis.url: of type single');
+    expect(refused(null, 'redis.type=sentinel')).to.include('redis.url: of type sentinel');
+    expect(refused(null, 'redis.type=cluster', 'redis.db=3')).to.include('no database but 0');
+    const noAuthority = ['grpc.tls.enabled=true', 'grpc.tls.secret=a', 'grpc.tls.clientName=b'];
+    expect(refused(null, ...noAuthority)).to.include('grpc.tls.clientCaSecret');
   });
 
   it('tells after the installation where weir answers and what rules it has', () => {
