@@ -62,7 +62,7 @@ sbom: deps
 
 ## clean   remove what was built
 clean:
-	rm -rf dist coverage
+	rm -rf dist .dist-* coverage
 
 build: deps
 	@npm run --silent build

@@ -71,7 +71,11 @@ async function weir({ REDIS_URL, ...settings }) {
     DEBUG_HOST: '127.0.0.1',
     DEBUG_PORT: adminPort,
   });
-  await until('weir', child, async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok);
+  await until('weir', child, async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+    if (!answer.ok) throw new Error((await answer.text()).trim());
+    return true;
+  });
   return { WEIR: `127.0.0.1:${grpcPort}`, WEIR_METRICS: `http://127.0.0.1:${port}/metrics` };
 }
 
@@ -81,9 +85,9 @@ async function mariadb(file) {
   const socket = join(folder, 'mariadb.sock');
   const own = ['--no-defaults', `--user=${userInfo().username}`, `--datadir=${data}`];
   const asRoot = ['--no-defaults', '-u', 'root', '-S', socket];
-  execFileSync('mariadb-install-db', [...own, '--auth-root-authentication-method=normal', '--skip-test-db'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const made = started('mariadb-install-db', [...own, '--auth-root-authentication-method=normal', '--skip-test-db']);
+  const [code] = await made.ended;
+  if (code !== 0) throw new Error(`mariadb-install-db made no database: ${made.output}`);
   const child = started('mariadbd', [...own, `--socket=${socket}`, '--skip-networking', `--pid-file=${folder}/pid`]);
   await until('mariadbd', child, () => spawnSync('mariadb-admin', [...asRoot, 'ping']).status === 0);
   execFileSync('mariadb', asRoot, { input: readFileSync(file) });
@@ -141,7 +145,7 @@ function end(code) {
       await ended.catch(() => {});
       clearTimeout(force);
     }
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
     process.exit(code);
   })();
   return ending;

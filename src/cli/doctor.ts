@@ -11,6 +11,7 @@ interface Out {
 export const DOCTOR_HELP = `weir doctor [settings]           say what is well and what is wrong
 
   Takes the settings of weir serve and looks at them, the rules, the store, the ports and the host. Changes nothing.
+  So give it what weir serve gets, as in: weir doctor --rules PATH --redis-url HOST:PORT
   --json                            the findings as data
 
 Exit code: 0 nothing fails, 1 something does, 2 weir serve would not start with these settings.

@@ -7,6 +7,9 @@ import { rulesPlace } from '../rules-place.ts';
 import type { ReadSettings } from '../settings/read-settings.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
+/** Settings that say where rules files are. */
+const PLACES = ['rules', 'runtimeRoot', 'runtimeSubdirectory', 'runtimeAppdirectory'] as const;
+
 export interface RulesFound {
   readonly findings: readonly Finding[];
   /** Names of the domains; none when the rules would be refused. */
@@ -18,10 +21,11 @@ export async function rules(read: ReadSettings, canHash: boolean): Promise<Rules
   const { files, from } = rulesPlace(read);
   if (files === null) return { findings: [ok('rules.count', `they come over xDS from ${from}`)], domains: [] };
   const found = await readRulesFiles({ ...files, wholePaths: true });
-  if (!found.ok) return refused(found.problems, from);
+  const nobodySaid = PLACES.every((name) => read.sources[name] === 'default');
+  if (!found.ok) return refused(found.problems, from, nobodySaid);
   const { mergeDomains } = read.settings;
   const compiled = compile(found.documents, { mergeDomains, generation: 1, canHash });
-  if (!compiled.ok) return refused(compiled.problems, from);
+  if (!compiled.ok) return refused(compiled.problems, from, nobodySaid);
   const { ruleset } = compiled;
   const domains = [...ruleset.domains.keys()];
   if (domains.length > 0) return { findings: [ok('rules.count', `${counts(ruleset)}, from ${from}`)], domains };
@@ -29,8 +33,9 @@ export async function rules(read: ReadSettings, canHash: boolean): Promise<Rules
   return { findings: [warn('rules.count', `there are none in ${from}, so nothing is limited`, todo)], domains };
 }
 
-function refused(problems: readonly Problem[], from: string): RulesFound {
-  const todo = 'mend what follows; until then the last good rules stay live, and without any every call fails';
+function refused(problems: readonly Problem[], from: string, nobodySaid: boolean): RulesFound {
+  const mend = 'mend what follows; until then the last good rules stay live, and without any every call fails';
+  const todo = nobodySaid ? `say with --rules PATH or RULES where your rules are, or ${mend}` : mend;
   const findings = [
     fail('rules.count', `${count(problems.length, 'problem')} in ${from}`, todo),
     ...problems.map((problem) => fail('rules.problem', formatProblem(problem), '')),

@@ -71,6 +71,21 @@ describe('the API over a table', function () {
     return seen.join('\n');
   }
 
+  it('says in a line that its port is taken, and by which word it has another', async () => {
+    const port = await started('server.mjs');
+    const env = { ...ours.env, DATABASE_URL: database.url, PORT: String(port) };
+    const args = ['server.mjs'];
+    const second = await ownProcess({
+      name: 'a second',
+      command: process.execPath,
+      args,
+      env,
+      cwd: files.path(EXAMPLE),
+    });
+    expect((await second.ended).code).to.equal(1);
+    expect(second.output()).to.match(/^listen EADDRINUSE: .*:\d+; with PORT=\.\.\. it listens elsewhere\n$/);
+  });
+
   it('in its naive form writes the token of a caller into Redis', async () => {
     const port = await started('naive.mjs');
     expect(await told(() => statuses(port, ...bearer(6)))).to.include(TOKEN);

@@ -200,11 +200,17 @@ describe('the Helm chart', () => {
     expect(refused(null, 'grpc.tls.enabled=true')).to.include('grpc.tls.secret');
     expect(refused(null, 'rules.existingConfigMap=x', 'rules.files.a=b')).to.include('from one place');
     expect(refused(null, 'perSecondRedis.enabled=true')).to.include('perSecondRedis.url');
+    expect(refused(null, 'redis.url=a:1\\,b:2')).to.include('redis.url: of type single');
+    expect(refused(null, 'redis.type=sentinel')).to.include('redis.url: of type sentinel');
+    expect(refused(null, 'redis.type=cluster', 'redis.db=3')).to.include('no database but 0');
+    const noAuthority = ['grpc.tls.enabled=true', 'grpc.tls.secret=a', 'grpc.tls.clientName=b'];
+    expect(refused(null, ...noAuthority)).to.include('grpc.tls.clientCaSecret');
   });
 
   it('tells after the installation where weir answers and what rules it has', () => {
     const { stdout } = helmSays(binary, ['install', 'weir', CHART, '--namespace', 'n', '--dry-run=client'], null);
     expect(stdout).to.include('weir.n.svc:8081 (gRPC in plain text)').and.include('Its rules are an example');
+    expect(stdout).to.include('exec deployment/weir -- /bin/ratelimit doctor');
   });
 
   it('knows below settings all but secrets and what has a value of its own (npx tsx test/deploy/generated.ts --write)', () => {

@@ -49,17 +49,31 @@ export function helmSays(binary: string, command: readonly string[], values: str
   return { code: status, stdout, stderr };
 }
 
-const TEMPLATE = ['template', RELEASE.name, CHART, '--namespace', RELEASE.namespace];
-
 /** What the chart installs with a set of values. Throws what helm says against it. */
 export function rendered(binary: string, values: string | null, ...set: string[]): readonly Resource[] {
-  const { code, stdout, stderr } = helmSays(binary, TEMPLATE, values, ...set);
+  return renderedAs(RELEASE, binary, values, ...set);
+}
+
+/** The same under other names. */
+export function renderedAs(
+  { name, namespace }: { readonly name: string; readonly namespace: string },
+  binary: string,
+  values: string | null,
+  ...set: string[]
+): readonly Resource[] {
+  const { code, stdout, stderr } = helmSays(
+    binary,
+    ['template', name, CHART, '--namespace', namespace],
+    values,
+    ...set,
+  );
   if (code !== 0) throw new Error(stderr);
   return resources(stdout);
 }
 
+/** Read as Helm and Kubernetes read: by YAML 1.1, to which `on` and `1:30` are no texts. */
 export function resources(text: string): readonly Resource[] {
-  const documents = parseAllDocuments(text);
+  const documents = parseAllDocuments(text, { version: '1.1' });
   return documents.map((document) => {
     const [error] = document.errors;
     if (error) throw error;

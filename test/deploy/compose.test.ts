@@ -28,7 +28,7 @@ interface Container {
   readonly environment?: Readonly<Record<string, string>>;
   readonly volumes?: readonly string[];
   readonly ports?: readonly string[];
-  readonly depends_on?: readonly string[];
+  readonly depends_on?: readonly string[] | Readonly<Record<string, { readonly condition: string }>>;
 }
 
 const texts = { type: 'array', items: { type: 'string' } };
@@ -53,7 +53,20 @@ const SCHEMA = {
           environment: { type: 'object', additionalProperties: { type: 'string' } },
           volumes: texts,
           ports: { type: 'array', items: { type: 'string', pattern: '^127\\.0\\.0\\.1:\\d+:\\d+$' } },
-          depends_on: texts,
+          depends_on: {
+            oneOf: [
+              texts,
+              {
+                type: 'object',
+                additionalProperties: {
+                  type: 'object',
+                  additionalProperties: false,
+                  required: ['condition'],
+                  properties: { condition: { enum: ['service_started', 'service_healthy'] } },
+                },
+              },
+            ],
+          },
           healthcheck: {
             type: 'object',
             additionalProperties: false,
@@ -94,7 +107,9 @@ describe('docker-compose.yaml', () => {
         if (source.startsWith('.')) expect(existsSync(join(DEPLOY, source)), source).to.equal(true);
         else expect(file.volumes).to.have.property(source);
       }
-      expect(Object.keys(services)).to.include.members([...depends_on]);
+      expect(Object.keys(services)).to.include.members(
+        Array.isArray(depends_on) ? depends_on : Object.keys(depends_on),
+      );
     }
   });
 

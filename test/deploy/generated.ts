@@ -31,7 +31,7 @@ export const settingNames = (): readonly string[] =>
 /** The chart's output as files for kubectl: without the labels that say it is Helm's. */
 export function manifest(binary: string): string {
   const documents = rendered(binary, null);
-  return HEAD + documents.map((each) => stringify(withoutHelm(each), { lineWidth: 0 })).join('---\n');
+  return HEAD + documents.map((each) => stringify(withoutHelm(each), { lineWidth: 0, version: '1.1' })).join('---\n');
 }
 
 function withoutHelm<T>(value: T): T {

@@ -42,7 +42,7 @@ async function wrongWithOwn(python: string, own: readonly Resource[]): Promise<r
   const folder = await mkdtemp(join(tmpdir(), 'weir-kinds-'));
   try {
     const file = join(folder, 'all.yaml');
-    await writeFile(file, own.map((each) => stringify(each)).join('---\n'));
+    await writeFile(file, own.map((each) => stringify(each, { version: '1.1' })).join('---\n'));
     const wrong: string[] = [];
     for (const version of KUBERNETES) {
       const { output } = await run(python, ['-m', 'kubernetes_validate', '-k', version, '--strict', file]);

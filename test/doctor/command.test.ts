@@ -3,7 +3,7 @@ import { findingsJson, formatFindings, ok, warn, fail as wrong } from '../../src
 import { eventually } from '../support/eventually.ts';
 import { ownProcess } from '../support/process.ts';
 import { needsRedis, ownRedis } from '../support/redis.ts';
-import { ground } from './asking.ts';
+import { ground, told } from './asking.ts';
 
 const FOUND = [ok('a.one', 'well'), warn('b.two', 'so so', 'think'), wrong('b.three', 'bad\n  ^', 'mend')];
 
@@ -39,6 +39,14 @@ describe('the command weir doctor', () => {
     const help = await run('--help');
     expect((await help.ended).code).to.equal(0);
     expect(help.output()).to.match(/^ {2}weir doctor \[settings\]/m);
+  });
+
+  it('asks for --rules when nobody has said where the rules are, and not when somebody has', async () => {
+    const asks = /-> say with --rules PATH or RULES where your rules are/;
+    expect((await told([])).text).to.match(asks);
+    expect((await told(['--rules', '/nowhere'])).text)
+      .to.include('/nowhere (--rules)')
+      .and.not.match(asks);
   });
 
   it('ends by itself, and with 1, though Redis is stopped', async function () {

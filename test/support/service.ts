@@ -11,8 +11,11 @@ import { type Ending, type OwnProcess, ownProcess } from './process.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_DEADLINE_MS = 30_000;
 
+/** For a shell: a checkout may lie below a path with spaces. */
+const MAIN = join(ROOT, 'dist/main.js').replace(/[^\w/.-]/g, '\\$&');
+
 /** What is tested: weir as `npm run build` made it, or whatever `SERVICE_UNDER_TEST` names. */
-export const SERVICE_COMMAND = process.env.SERVICE_UNDER_TEST || `node ${join(ROOT, 'dist/main.js')} serve`;
+export const SERVICE_COMMAND = process.env.SERVICE_UNDER_TEST || `node ${MAIN} serve`;
 
 /** File name -> YAML text, or the object to make it of. */
 export type Rules = Readonly<Record<string, string | object>>;

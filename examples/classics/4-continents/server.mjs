@@ -6,7 +6,10 @@ const { WEIR = '', WEIR_TIMEOUT_MS = '500', DATABASE_URL = '', ON_FAILURE = 'all
 const weir = connect(WEIR, { timeoutMs: Number(WEIR_TIMEOUT_MS) });
 const database = createPool({ uri: DATABASE_URL, connectTimeout: 2_000 });
 const server = app({ weir, database, onFailure: ON_FAILURE }).listen(Number(PORT), '127.0.0.1', (error) => {
-  if (error) throw error;
+  if (error) {
+    console.error(`${error.message}; with PORT=... it listens elsewhere`);
+    process.exit(1);
+  }
   console.log(`try: curl -i -H 'Authorization: Bearer demo-token' http://127.0.0.1:${PORT}/continents`);
 });
 
