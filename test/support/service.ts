@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { WEIR } from './built.ts';
 import { type Files, mounted } from './config-map.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './port.ts';
@@ -12,7 +13,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_DEADLINE_MS = 30_000;
 
 /** What is tested: weir as `npm run build` made it, or whatever `SERVICE_UNDER_TEST` names. */
-export const SERVICE_COMMAND = process.env.SERVICE_UNDER_TEST || `node ${join(ROOT, 'dist/main.js')} serve`;
+export const SERVICE_COMMAND = process.env.SERVICE_UNDER_TEST || `node ${WEIR} serve`;
 
 /** File name -> YAML text, or the object to make it of. */
 export type Rules = Readonly<Record<string, string | object>>;
