@@ -149,16 +149,10 @@ export const TEST: readonly Suite[] = [
   { name: 'peer', commands: mocha('test/peer/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
   {
     name: 'container',
-    commands: mocha('test/container/**/*.test.ts'),
+    // Together, for the image is built once.
+    commands: mocha('test/container/**/*.test.ts', 'test/dropin/**/*.test.ts'),
     counted: 'mocha',
-    deadlineSeconds: 600,
-    without: 'WITHOUT_CONTAINER',
-  },
-  {
-    name: 'dropin',
-    commands: mocha('test/dropin/**/*.test.ts'),
-    counted: 'mocha',
-    deadlineSeconds: 600,
+    deadlineSeconds: 900,
     without: 'WITHOUT_CONTAINER',
   },
   { name: 'foreign', commands: mocha('test/foreign/**/*.test.ts'), counted: 'mocha', deadlineSeconds: 600 },
