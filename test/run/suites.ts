@@ -87,13 +87,11 @@ const NEWEST_NODE_TOO = [
 /** Of those folders, what does nothing by Node that others there don't do, and why. The rest of them is run. */
 export const SAME_ON_EVERY_NODE: Readonly<Record<string, readonly string[]>> = {
   'Redis counts, by scripts of its own; that weir and Redis hear each other is shown by the others': [
-    ...['exactness', 'redis-algorithms', 'redis-kinds', 'redis-versions'].map((name) => `test/store/${name}.test.ts`),
+    ...['exactness', 'redis-algorithms', 'redis-versions'].map((name) => `test/store/${name}.test.ts`),
     'test/service/processes.test.ts',
   ],
   'memory, arithmetic and a clock of the tests': [
-    ...['across-stores', 'breaker', 'by-unit', 'failure-policy', 'memory', 'over-limit-cache'].map(
-      (name) => `test/store/${name}.test.ts`,
-    ),
+    ...['across-stores', 'failure-policy', 'memory', 'over-limit-cache'].map((name) => `test/store/${name}.test.ts`),
     ...['buckets', 'families', 'labels', 'stats', 'summed'].map((name) => `test/telemetry/${name}.test.ts`),
     'test/telemetry/mapping/mapper.test.ts',
   ],
