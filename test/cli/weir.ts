@@ -3,12 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { WEIR } from '../support/built.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** From source, so that nothing that was built before is tested instead. */
-const WEIR = ['--import=tsx', 'src/main.ts'];
 const COMMAND_TAKES_MS = 30_000;
 
 export interface Ended {
@@ -20,7 +19,7 @@ export interface Ended {
 /** Runs a command that ends by itself. Nothing of the environment but PATH and HOME reaches it. */
 export function weir(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ended {
   const { PATH = '', HOME = '' } = process.env;
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [...WEIR, ...args], {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [WEIR, ...args], {
     cwd: ROOT,
     env: { PATH, HOME, ...env },
     encoding: 'utf8',
@@ -63,13 +62,13 @@ export interface Installed {
   readonly cwd: string;
 }
 
-const FROM_SOURCE: Installed = { command: process.execPath, args: WEIR, cwd: ROOT };
+const AS_BUILT: Installed = { command: process.execPath, args: [WEIR], cwd: ROOT };
 
 /** Starts `weir serve` and resolves when it says where it serves. The caller stops its process. */
 export async function serving(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  { command, args: first = [], cwd }: Installed = FROM_SOURCE,
+  { command, args: first = [], cwd }: Installed = AS_BUILT,
 ): Promise<Serving> {
   const child = await ownProcess({
     name: 'weir serve',

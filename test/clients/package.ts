@@ -37,7 +37,8 @@ export async function checkout(client: string): Promise<Checkout> {
 export async function own(dir: string, command: string, args: readonly string[], env: Record<string, string> = {}) {
   const weir = { WEIR_COMMAND: SERVICE_COMMAND.replace(/ serve$/, '').replace(/^node /, `${process.execPath} `) };
   // What Maven fetches is kept, and what it installs is kept from whoever owns this machine.
-  const maven = { MAVEN_OPTS: `-Dmaven.repo.local=${join(CACHE, 'maven')}` };
+  // It ends before what the second compiler of the JVM makes of it would pay.
+  const maven = { MAVEN_OPTS: `-Dmaven.repo.local=${join(CACHE, 'maven')} -XX:TieredStopAtLevel=1` };
   const { code, output } = await run(command, args, { ...weir, ...maven, ...env }, dir);
   if (code === 0) return output;
   if (NO_NETWORK.test(output)) throw new Missing(`${command}: no network`);

@@ -32,7 +32,6 @@ describe('the image', () => {
 
   after(async () => {
     await redis?.stop();
-    image?.remove();
     if (rules !== undefined) rmSync(rules, { recursive: true, force: true });
   });
 

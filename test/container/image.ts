@@ -21,23 +21,27 @@ export interface Image {
   readonly labels: string;
   /** Of all stages, in order. */
   readonly bases: readonly string[];
-  remove(): void;
 }
 
-/** Does the steps of the Dockerfile with the machine's own Node and npm. */
+let made: Image | undefined;
+
+/** One for all tests of a run: the steps of the Dockerfile, done with the machine's own Node and npm. */
 export function builtImage(): Image {
+  made ??= build();
+  return made;
+}
+
+function build(): Image {
   const stages = stagesOf(readFileSync(join(CONTEXT, 'Dockerfile'), 'utf8'));
   const folder = mkdtempSync(join(tmpdir(), 'weir-image-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const roots = new Map<string, string>();
   let image: Image | null = null;
   for (const [i, stage] of stages.entries()) {
     const root = join(folder, `stage-${i}`);
     mkdirSync(root);
     roots.set(stage.name, root);
-    image = { ...built(stage, root, roots), bases: stages.map((each) => each.image), remove };
-  }
-  function remove(): void {
-    rmSync(folder, { recursive: true, force: true });
+    image = { ...built(stage, root, roots), bases: stages.map((each) => each.image) };
   }
   if (image === null) throw new Error('the Dockerfile has no stage');
   for (const mount of OF_THE_SYSTEM) mkdirSync(join(image.root, mount), { recursive: true });
@@ -99,7 +103,7 @@ export function mountPoint({ root }: Image, path: string): void {
   mkdirSync(join(root, path), { recursive: true });
 }
 
-function built(stage: Stage, root: string, roots: ReadonlyMap<string, string>): Omit<Image, 'bases' | 'remove'> {
+function built(stage: Stage, root: string, roots: ReadonlyMap<string, string>): Omit<Image, 'bases'> {
   let workdir = '/';
   const said = (name: string): string => stage.instructions.findLast((each) => each.name === name)?.rest ?? '';
   for (const instruction of stage.instructions) {

@@ -1,17 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
-import { get } from '../e2e/client.ts';
-import { secondsLeft } from '../e2e/window.ts';
+import { EDGE_RULES, shownBed } from '../e2e/shown-bed.ts';
 import { orSkip } from '../foreign/toolchain.ts';
 import { ROOT, read } from '../house/tree.ts';
-import { cluster, type Envoy, type EnvoyJson, envoy, needEnvoy } from '../support/envoy.ts';
-import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/port.ts';
-import { type Service, service } from '../support/service.ts';
-import { type HttpUpstream, httpUpstream } from '../support/upstream.ts';
+import { cluster, type EnvoyJson } from '../support/envoy.ts';
 import { only, type Resource, resources } from './chart.ts';
 import { validator, wrongWith } from './kinds.ts';
 
@@ -77,41 +71,21 @@ describe('the files for gateways', () => {
   });
 
   describe("Istio's patches in a real Envoy", () => {
-    const agent = new Agent();
-    let weir: Service;
-    let upstream: HttpUpstream;
-    let proxy: Envoy;
-    let port: number;
-
-    before(async function () {
-      needEnvoy(this);
-      weir = await service({ rules: { 'edge.yaml': RULES } });
-      upstream = await httpUpstream();
-      port = await freePort();
+    const bed = shownBed(EDGE_RULES, ({ door, app, weir }) => {
       const [filter, host] = only(objectsOf('istio'), 'EnvoyFilter').spec.configPatches.map(
         ({ patch }: Resource) => patch.value,
       );
       const { cluster_name: name } = filter.typed_config.rate_limit_service.grpc_service.envoy_grpc;
       // A busy machine must not make errors.
       filter.typed_config.timeout = '10s';
-      proxy = await envoy({
-        listeners: [listener(port, filter, host)],
-        clusters: [cluster('app', [upstream.port]), cluster(name, [weir.grpcPort], { http2: true })],
-      });
-    });
-    after(async () => {
-      agent.destroy();
-      await proxy?.stop();
-      await upstream?.stop();
-      await weir?.close();
+      return {
+        listeners: [listener(door, filter, host)],
+        clusters: [cluster('app', [app]), cluster(name, [weir], { http2: true })],
+      };
     });
 
     it('let 10 requests of an address pass in a minute, and not the 11th', async () => {
-      await eventually('a minute that does not end meanwhile', () => secondsLeft({ unit: 'hour', seconds: 60 }) > 5);
-      const statuses: number[] = [];
-      for (let i = 0; i < 11; i++) {
-        statuses.push((await get({ agent, port, path: '/', headers: {}, id: `istio-${i}` })).status);
-      }
+      const statuses = (await bed.elevenInAMinute()).map(({ status }) => status);
       expect(statuses).to.deep.equal([...new Array(10).fill(200), 429]);
     });
   });

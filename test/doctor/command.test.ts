@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { findingsJson, formatFindings, ok, warn, fail as wrong } from '../../src/doctor/finding.ts';
+import { WEIR } from '../support/built.ts';
 import { eventually } from '../support/eventually.ts';
 import { ownProcess } from '../support/process.ts';
 import { needsRedis, ownRedis } from '../support/redis.ts';
@@ -33,7 +34,7 @@ describe('findings', () => {
 
 describe('the command weir doctor', () => {
   const run = (...args: readonly string[]) =>
-    ownProcess({ name: 'weir', command: process.execPath, args: ['--import=tsx', 'src/main.ts', ...args] });
+    ownProcess({ name: 'weir', command: process.execPath, args: [WEIR, ...args] });
 
   it('is in the help', async () => {
     const help = await run('--help');

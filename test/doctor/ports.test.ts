@@ -1,12 +1,11 @@
 import { createServer, type Server } from 'node:net';
 import { expect } from 'chai';
 import { portFinding } from '../../src/doctor/ports.ts';
+import { WEIR } from '../support/built.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
 import { ownProcess } from '../support/process.ts';
 import { diagnosis, type Ground, ground } from './asking.ts';
-
-const SOURCE = ['--import=tsx', 'src/main.ts'];
 
 describe('weir doctor and ports', () => {
   let place: Ground;
@@ -80,10 +79,10 @@ describe('weir doctor and ports', () => {
       if (process.platform !== 'linux') this.skip();
       const env = { ...asEnvironment(place.flags), BACKEND_TYPE: 'memory' };
       const options = { name: 'weir', command: process.execPath, env };
-      const served = await ownProcess({ ...options, args: [...SOURCE, command] });
+      const served = await ownProcess({ ...options, args: [WEIR, command] });
       try {
         await eventually('weir to serve', () => served.output().includes('serving'));
-        const beside = await ownProcess({ ...options, args: [...SOURCE, 'doctor'] });
+        const beside = await ownProcess({ ...options, args: [WEIR, 'doctor'] });
         expect((await beside.ended).code, beside.output()).to.equal(0);
         const own = new RegExp(`is served by this weir \\(pid ${served.pid}\\)`, 'g');
         expect(beside.output().match(own)).to.have.length(3);

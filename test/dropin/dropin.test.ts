@@ -30,7 +30,6 @@ describe('in place of the Go service', function () {
     needEnvoy(this);
     image = builtImage();
   });
-  after(() => image?.remove());
 
   for (const deployment of deployments()) describe(title(deployment), () => runs(deployment, () => image));
 });

@@ -35,7 +35,7 @@ describe('a limiter that says OK to everything', () => {
         ...['--reporter', 'json', '--reporter-option', `output=${report}`, ...files.map((f) => join(HERE, f))],
       ],
       cwd: ROOT,
-      env: { SERVICE_UNDER_TEST: `${process.execPath} --import=tsx test/e2e/always-ok.ts`, PATIENCE_MS: '1000' },
+      env: { SERVICE_UNDER_TEST: `${process.execPath} test/e2e/always-ok.mjs`, PATIENCE_MS: '1000' },
     });
     try {
       await mocha.ended;

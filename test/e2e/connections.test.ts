@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { eventually } from '../support/eventually.ts';
+import { eventually, PATIENCE_MS } from '../support/eventually.ts';
 import { type Bed, bed, perWindow, type Route, tally } from './bed.ts';
 import { RLS_CLUSTER } from './envoy-config.ts';
 
@@ -24,7 +24,7 @@ async function under(route: Route, atLeast: number, done: () => Promise<boolean>
     while (!over || statuses.length < atLeast) statuses.push((await route.get()).status);
   });
   try {
-    await eventually('it to be done', done, 30_000);
+    await eventually('it to be done', done, 2 * PATIENCE_MS);
   } finally {
     over = true;
   }

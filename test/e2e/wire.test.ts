@@ -25,6 +25,10 @@ describe('Envoy on wire @weir', () => {
     limits: [{ actions: [GENERIC] }],
     rules: [{ key: 'generic_key', value: 'all', rate_limit: perWindow(1_000_000) }],
   });
+  const before = b.route('before-stalled', {
+    limits: [{ actions: [GENERIC] }],
+    rules: [{ key: 'generic_key', value: 'all', rate_limit: perWindow(2) }],
+  });
   const after = b.route('after-stalled', {
     limits: [{ actions: [GENERIC] }],
     rules: [{ key: 'generic_key', value: 'all', rate_limit: perWindow(2) }],
@@ -72,6 +76,7 @@ describe('Envoy on wire @weir', () => {
   });
 
   it(`loses no connection while it resets thousands of calls, and one that resets rapidly does: Redis stands still for ${CALLS} calls at ${PER_SECOND} a second`, async () => {
+    expect(await before.statuses(3)).to.deep.equal([200, 200, 429]);
     expect(await route.statuses(20)).to.deep.equal(new Array(20).fill(200));
     b.redis().freeze();
     const load = openLoop(PER_SECOND, () => route.get({ through: 'hastyOpen' }));

@@ -5,7 +5,7 @@ import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { expect } from 'chai';
 import type { UnaryHandler } from '../../src/grpc/handler.ts';
 import { health } from '../../src/grpc/health.ts';
-import { type GrpcServer, type GrpcServerOptions, grpcServer } from '../../src/grpc/server.ts';
+import { type GrpcServerOptions, grpcServer } from '../../src/grpc/server.ts';
 import { eventually } from '../support/eventually.ts';
 import { BOUNDS } from './bounds.ts';
 import { gate } from './gate.ts';
@@ -63,7 +63,6 @@ function onFrames(socket: Socket, told: (frame: Frame) => void): void {
 for (const transport of ['grpc-js', 'wire'] as const) {
   describe(`the age of a connection on ${transport}`, () => {
     const closers: (() => unknown)[] = [];
-    let server: GrpcServer;
     let release: () => void;
     let arrived: Promise<void>;
     let peers: Set<string>;
@@ -84,7 +83,7 @@ for (const transport of ['grpc-js', 'wire'] as const) {
         return message;
       };
       const handlers = { [ECHO]: echo, [WAIT]: wait };
-      server = grpcServer({
+      const server = grpcServer({
         ...BOUNDS,
         transport,
         place: { host: '127.0.0.1', port: 0 },

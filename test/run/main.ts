@@ -50,7 +50,6 @@ const missing = [
     'on Node 24',
     'peer',
     'container',
-    'dropin',
     'foreign',
     'docs',
     'oracle on Redis',
@@ -62,9 +61,9 @@ const missing = [
   ])
     ? installed(REDIS)
     : '',
-  needsAny('WITHOUT_ENVOY', ['e2e', 'dropin', 'observing']) ? envoyInstalled() : '',
+  needsAny('WITHOUT_ENVOY', ['e2e', 'container', 'observing']) ? envoyInstalled() : '',
   needsAny('WITHOUT_PROMETHEUS', ['receivers', 'observing']) ? installed(PROMETHEUS) : '',
-  needsAny('WITHOUT_CONTAINER', ['container', 'dropin']) ? installed(BUBBLEWRAP) : '',
+  needsAny('WITHOUT_CONTAINER', ['container']) ? installed(BUBBLEWRAP) : '',
   needsAny('WITHOUT_REDIS', ['classics']) ? installed(MARIADB) : '',
   needsAny('', ['docs']) ? installed(CURL) : '',
   needsAny('', ['bench', 'soak']) ? installed(H2LOAD) : '',

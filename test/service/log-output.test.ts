@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { type Folder, FREE_PORTS, folder } from '../cli/weir.ts';
+import { WEIR } from '../support/built.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/port.ts';
 import { skip } from '../support/skip.ts';
@@ -31,7 +32,7 @@ describe('weir whose standard output takes nothing', function () {
   async function started(stdout: number | 'pipe', format: string): Promise<ChildProcess> {
     const { PATH = '', HOME = '' } = process.env;
     const path = await rules.write('shop.yaml', RULES);
-    child = spawn(process.execPath, ['--import=tsx', 'src/main.ts', 'serve', '--rules', path], {
+    child = spawn(process.execPath, [WEIR, 'serve', '--rules', path], {
       cwd: ROOT,
       env: { PATH, HOME, ...FREE_PORTS, PORT: String(port), LOG_FORMAT: format, LOG_LEVEL: 'debug' },
       stdio: ['ignore', stdout, 'ignore'],

@@ -13,6 +13,8 @@ const CACHE = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
 
 export const ENVOY_BINARY = join(CACHE, 'weir', `envoy-${ENVOY_VERSION}`, 'bin', 'envoy');
 
+const START_DEADLINE_MS = 30_000;
+
 /** A message of Envoy's API in its JSON form. */
 export type EnvoyJson = { readonly [field: string]: unknown };
 
@@ -74,7 +76,11 @@ export async function envoy(options: EnvoyOptions): Promise<Envoy> {
     return answer.text();
   };
   try {
-    await eventually('Envoy to be LIVE', async () => !child.running() || (await admin('/ready')).startsWith('LIVE'));
+    await eventually(
+      'Envoy to be LIVE',
+      async () => !child.running() || (await admin('/ready')).startsWith('LIVE'),
+      START_DEADLINE_MS,
+    );
     if (!child.running()) throw new Error('Envoy ended');
   } catch (error) {
     await child.stop();

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -44,12 +45,8 @@ export async function ownSentinel(wanted: OwnSentinelOptions = {}): Promise<OwnS
     ...(tls === undefined ? {} : { tls }),
   };
   const first = await ownRedis(options);
-  const servers = [first];
-  for (let i = 0; i < REPLICAS; i++) {
-    servers.push(
-      await ownRedis({ ...options, args: [...options.args, '--replicaof', '127.0.0.1', String(first.port)] }),
-    );
-  }
+  const following = { ...options, args: [...options.args, '--replicaof', '127.0.0.1', String(first.port)] };
+  const servers = [first, ...(await Promise.all(Array.from({ length: REPLICAS }, () => ownRedis(following))))];
   // A sentinel that starts before the replicas are known sees them only at its next question, 10 s later.
   await eventually('2 replicas', async () => {
     return String(await first.client.info('replication')).split('state=online').length - 1 === REPLICAS;
@@ -63,22 +60,31 @@ export async function ownSentinel(wanted: OwnSentinelOptions = {}): Promise<OwnS
     ...(password === undefined ? [] : [`sentinel auth-pass ${NAME} ${password}`]),
     ...(sentinelPassword === undefined ? [] : [`sentinel sentinel-pass ${sentinelPassword}`]),
   ];
-  const sentinels: OneSentinel[] = [];
-  for (let i = 0; i < SENTINELS; i++) {
-    sentinels.push(
-      await oneSentinel({
-        lines,
+  const places = await Promise.all(Array.from({ length: SENTINELS }, async () => [await freePort(), runId()] as const));
+  const sentinels = await Promise.all(
+    places.map(([port, id]) => {
+      // They are told of each other, who would else say hello every 2 s.
+      const others = places.filter(([theirs]) => theirs !== port);
+      const known = others.map(([theirs, other]) => `sentinel known-sentinel ${NAME} 127.0.0.1 ${theirs} ${other}`);
+      return oneSentinel({
+        port,
+        lines: [...lines, `sentinel myid ${id}`, ...known],
         ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
         ...(sentinelTls === undefined ? {} : { tls: sentinelTls }),
-      }),
-    );
-  }
+      });
+    }),
+  );
   for (const { client } of sentinels) {
-    await eventually('a sentinel that knows the others', async () => {
-      const told = (await client.call('SENTINEL', 'MASTER', NAME)) as string[];
-      const number = (name: string): number => Number(told[told.indexOf(name) + 1]);
-      return number('num-slaves') === REPLICAS && number('num-other-sentinels') === SENTINELS - 1;
-    });
+    const told = async (what: 'SENTINELS' | 'REPLICAS') =>
+      ((await client.call('SENTINEL', what, NAME)) as string[][]).map((pairs) => pairs.join(' '));
+    await eventually(
+      'a sentinel that has met the others, and has been told by both replicas how they are',
+      async () => {
+        const met = (await told('SENTINELS')).filter((one) => !one.includes('disconnected'));
+        const heard = (await told('REPLICAS')).filter((one) => one.includes('master-link-status ok'));
+        return met.length === SENTINELS - 1 && heard.length === REPLICAS;
+      },
+    );
   }
   const { client } = sentinels[0]!;
   return {
@@ -98,6 +104,9 @@ export async function ownSentinel(wanted: OwnSentinelOptions = {}): Promise<OwnS
   };
 }
 
+/** As a server of Redis names itself. */
+const runId = (): string => randomBytes(20).toString('hex');
+
 /** A sentinel alone. */
 export interface OneSentinel {
   /** `127.0.0.1:port` */
@@ -110,14 +119,16 @@ export interface OneSentinel {
 export interface OneSentinelOptions {
   /** Of its configuration: `sentinel monitor m 127.0.0.1 6379 1`. */
   readonly lines: readonly string[];
+  /** A free one when absent. */
+  readonly port?: number;
   readonly password?: string;
   readonly tls?: ServerTls;
 }
 
-export async function oneSentinel({ lines, password, tls }: OneSentinelOptions): Promise<OneSentinel> {
+export async function oneSentinel({ lines, port: wanted, password, tls }: OneSentinelOptions): Promise<OneSentinel> {
   // It writes its configuration anew as it learns.
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-sentinel-'));
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const file = path.join(directory, 'sentinel.conf');
   const own = [
     ...(tls === undefined ? [`port ${port}`] : tlsArguments(port, tls).map((words) => words.join(' '))),

@@ -10,6 +10,8 @@ import { freeClusterPort, freePort } from './port.ts';
 import { type OwnProcess, ownProcess } from './process.ts';
 import { skip } from './skip.ts';
 
+const START_DEADLINE_MS = 30_000;
+
 /** A redis-server of the tests, on a free port of 127.0.0.1, with a directory of its own. */
 export interface OwnRedis {
   readonly port: number;
@@ -110,6 +112,7 @@ export async function ownRedis(options: OwnRedisOptions = {}): Promise<OwnRedis>
     await eventually(
       'redis-server to accept connections',
       () => !server.running() || server.output().includes('Ready to accept connections'),
+      START_DEADLINE_MS,
     );
     if (!server.running()) throw new Error(`redis-server has ended:\n${server.output()}`);
   }

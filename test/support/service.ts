@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { WEIR } from './built.ts';
 import { type Files, mounted } from './config-map.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './port.ts';
@@ -12,7 +13,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_DEADLINE_MS = 30_000;
 
 /** For a shell: a checkout may lie below a path with spaces. */
-const MAIN = join(ROOT, 'dist/main.js').replace(/[^\w/.-]/g, '\\$&');
+const MAIN = WEIR.replace(/[^\w/.-]/g, '\\$&');
 
 /** What is tested: weir as `npm run build` made it, or whatever `SERVICE_UNDER_TEST` names. */
 export const SERVICE_COMMAND = process.env.SERVICE_UNDER_TEST || `node ${MAIN} serve`;

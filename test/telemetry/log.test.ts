@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { NoRulesError, type Problem, StoreError } from '../../src/core/ports.ts';
 import { RequestError } from '../../src/core/request.ts';
 import { type Log, type LogOptions, log } from '../../src/telemetry/log.ts';
+import { BUILT } from '../support/built.ts';
 import { rule } from '../support/rule.ts';
 import { hit, loaded, request, ruleset } from './decisions.ts';
 
@@ -157,12 +158,12 @@ describe('log', () => {
 
   it('writes JSON when standard output is a pipe, lets the process end, and loses no line', async function () {
     this.timeout(20_000);
-    const module = new URL('../../src/telemetry/log.ts', import.meta.url).href;
+    const module = new URL('telemetry/log.js', BUILT).href;
     const script = `import { log } from ${JSON.stringify(module)};
       const l = log({ level: 'info', format: null });
       l.bug(new Error('first')); l.bug(new Error('first'));
       l.logger.info('last'); await l.close();`;
-    const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const parts: Buffer[] = [];

@@ -1,10 +1,11 @@
-// The stub that the suite must see through: healthy, and OK to everything it is asked.
+// The stub that the suite must see through: healthy, and OK to everything it is asked. Plain JavaScript, for it is
+// started for each bed.
 import { createServer } from 'node:http';
-import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 
 const { HOST = '127.0.0.1', PORT = '8080', GRPC_HOST = '127.0.0.1', GRPC_PORT = '8081' } = process.env;
 
-const bytes = (message: Buffer) => message;
+const bytes = (message) => message;
 
 const server = new Server();
 server.addService(
@@ -21,8 +22,7 @@ server.addService(
   },
   {
     // overall_code = OK.
-    shouldRateLimit: ((_call: unknown, answer: (error: null, message: Buffer) => void) =>
-      answer(null, Buffer.of(0x08, 0x01))) as UntypedHandleCall,
+    shouldRateLimit: (_call, answer) => answer(null, Buffer.of(0x08, 0x01)),
   },
 );
 
