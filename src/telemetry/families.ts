@@ -1,7 +1,7 @@
 /** What the same series of several processes make together. `kept`: their sum, and that of processes that have ended. */
 export type Across = 'sum' | 'kept' | 'max' | 'min';
 
-/** One metric family: a row of the table in docs/operating.md, and what /metrics says in # HELP and # TYPE. */
+/** One metric family: a row of the table in docs/metrics.md, and what /metrics says in # HELP and # TYPE. */
 export interface FamilyRow {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -239,7 +239,7 @@ export const FAMILIES = {
   buildInfo: weir('weir_build_info', 'gauge', ['version'], '1 for the version that runs', 'max'),
 } as const satisfies Record<string, FamilyRow>;
 
-/** The table of docs/operating.md: one Markdown row per family, without the heading. */
+/** The table of docs/metrics.md: one Markdown row per family, without the heading. */
 export function metricRows(): string[] {
   return Object.values(FAMILIES).map(({ name, type, labels, help, origin }) => {
     const cells = [
