@@ -35,14 +35,9 @@ local pcall = redis.pcall
 local KEYS, ARGV, tonumber = KEYS, ARGV, tonumber
 local fixed = fixed_window()
 local hits = tonumber(ARGV[1])
-
 local ticks_before = ARGV[3] - 1
 
--- Tables grow by doubling, which is dear while they are small: these have room for the first hits.
-local reply, told = {
-  0, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
-  nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
-}, 1
+local reply, told = { 0 }, 1
 local function tell(main, rest, mark)
   if mark then
     told = told + 1
@@ -61,27 +56,20 @@ local NO_BUCKET = 'ERR value is not a bucket'
 -- What gives back makes no counter, and lets none live longer.
 local TAKEN, GIVEN_BACK = 'taken', 'given back'
 
--- What a batch knows of keys, each in a place of four: main, rest, how it is to be put if at all, the key.
-local function places()
-  return {}, {
-    nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
-    nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil,
-  }
-end
-
 -- An algorithm other than fixed windows keeps two numbers: it can look at them or return nil and an error text, decide
 -- what a hit makes of them, keep that, and put all that it kept, each key once a batch. `slid` says which of the hits of
--- sliding windows it is. Made when first needed.
+-- sliding windows it is. What it knows of a key stands in four places of `kept`: both numbers, how they are to be put if at
+-- all, the key. Made when first needed.
 local function sliding_windows()
   local sliding = sliding_window()
   local look, counter, decide = fixed.look, sliding.counter, sliding.decide
-  local at_of, kept = places()
-  local size = 0
+  local at_of, kept, size = {}, {}, 0
   return {
     -- What this batch made of the window before is newer than what Redis said of it.
     look = function(key, slid)
-      local at, used, before, err = at_of[key], nil, nil, nil
+      local at, before, err = at_of[key], nil, nil
       if not at then
+        local used
         used, err = look(key)
         if not used then return nil, err end
         at, size = size + 1, size + 4
@@ -128,8 +116,7 @@ local function buckets()
   local time = redis.call('TIME')
   local now_us = time[1] * 1000000 + time[2]
   reply[1] = now_us
-  local at_of, kept = places()
-  local size = 0
+  local at_of, kept, size = {}, {}, 0
   return {
     look = function(key)
       local at = at_of[key]
