@@ -150,6 +150,66 @@ for (const { name, program, needs } of ALL_VERSIONS) {
       expect(await server.client.exists('f')).to.equal(0);
     });
 
+    async function callsOf(command: string): Promise<number> {
+      const stats = String(await server.client.info('commandstats'));
+      return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
+    }
+
+    it('reads and writes a counter once for 50 hits of a batch', async () => {
+      await server.client.config('RESETSTAT');
+      const hits = Array.from({ length: 50 }, () => [slidingHit('s', { limit: 30 }), perMinute('b')]).flat();
+      const answers = await Promise.all(hits.map((each) => told([each])));
+      expect(answers.flat().filter((answer) => !answer.includes('over'))).to.have.length(30 + 10);
+      expect(store.stats.batches).to.be.greaterThan(0);
+      // Of the sliding window both counters are read.
+      expect([await callsOf('get'), await callsOf('set')]).to.deep.equal([3, 2]);
+      expect(await server.client.get(`{s}${NOW_US}`)).to.equal('30');
+    });
+
+    it('sees what a batch made of the window before, when a clock goes back', async () => {
+      const [before, after] = [NOW_US + HOUR_US - 1, NOW_US + HOUR_US];
+      const look = () => told([slidingHit('s', { cost: 0, atUs: after })], 'always', after);
+      const answers = [look(), told([slidingHit('s', { cost: 6, atUs: before })], 'always', before), look()];
+      expect(await Promise.all(answers)).to.deep.equal([['0'], ['6'], ['6']]);
+    });
+
+    for (const [order, costs] of [
+      ['a charge and then a refund', [3, -1]],
+      ['a refund and then a charge', [-1, 2]],
+    ] as const) {
+      it(`lets counters live as after a charge when a batch has ${order}`, async () => {
+        const all = costs.flatMap((cost) => [told([slidingHit('s', { cost })]), told([perMinute('b', cost)])]);
+        await Promise.all(all);
+        expect(await server.client.get(`{s}${NOW_US}`)).to.equal('2');
+        expect(await life(`{s}${NOW_US}`)).to.be.within(2 * HOUR_MS - 60_000, 2 * HOUR_MS);
+        expect(await life('{b}')).to.be.within(60_000, 121_000);
+      });
+    }
+
+    it('makes no counter for a batch of refunds', async () => {
+      await Promise.all([-1, -2].flatMap((cost) => [told([slidingHit('s', { cost })]), told([perMinute('b', cost)])]));
+      expect(await server.client.keys('*')).to.deep.equal([]);
+    });
+
+    it('fails every hit whose counter it may not write, and counts its neighbours', async () => {
+      await server.client.acl('SETUSER', 'reader', 'on', '>secret', '~*', '+@all', '-set');
+      const reader = redisStore({ url: server.url, auth: 'reader:secret', commandTimeoutMs: 10_000 });
+      await reader.start();
+      await eventually('the reader to be connected', () => reader.connected);
+      const all = [slidingHit('s'), hit('f'), slidingHit('s'), perMinute('b'), hit('f'), perMinute('b')];
+      const answers = await Promise.all(
+        all.map((each) =>
+          reader.take([each], 'always', NOW_US).then(
+            ([reading]) => (reading?.kind === 'counted' ? reading.used : reading?.because),
+            (error: StoreError) => error.code,
+          ),
+        ),
+      );
+      await reader.stop();
+      expect(answers).to.deep.equal(['script', 1, 'script', 'script', 2, 'script']);
+      expect(await server.client.keys('*')).to.deep.equal(['f']);
+    });
+
     it('counts a batch of 300 hits of all algorithms as if each had come alone', async () => {
       const all = Array.from({ length: 100 }, (_, i) => [
         hit(`f${i % 7}`, { limit: 1_000 }),

@@ -1,6 +1,6 @@
-import { countsRefused } from '../../core/algorithm/algorithm.ts';
+import { windowOfHit } from '../../core/algorithm/algorithm.ts';
+import { elapsedTicks } from '../../core/algorithm/sliding-window.ts';
 import type { Hit, Reading, Refuses } from '../../core/decision.ts';
-import { type Fate, readingOf } from '../../core/fate.ts';
 import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import type { Micros } from '../../core/request.ts';
 import { PartlyCountedError } from '../partly-counted.ts';
@@ -8,6 +8,7 @@ import { refusedByRedis } from './failure.ts';
 import { HitKinds } from './hit-kinds.ts';
 import { unpackedList } from './msgpack.ts';
 import { type Packed, packed, packedKeys } from './script-call.ts';
+import { type Outcome, Told } from './told.ts';
 
 /** The hits of one caller, who waits. */
 interface Waiting {
@@ -69,28 +70,41 @@ export class Batch {
 
   /** What follows EVALSHA and the hash: the number of keys, KEYS and ARGV as lua/batch.lua wants them. */
   arguments(options: BatchOptions): readonly Packed[] {
-    const kinds = new HitKinds(this.#hits, spreadSeconds(options));
+    const kinds = new HitKinds(spreadSeconds(options));
     const keys: string[] = [];
+    const keysBefore: string[] = [];
     const runs: string[] = [];
+    const ticks: string[] = [];
     let kind = 0;
     let size = 0;
     for (const { hits, nowUs } of this.#waiting) {
       for (const hit of hits) {
         keys.push(hit.key);
-        const next = kinds.of(hit, nowUs);
+        const next = kinds.of(hit);
         if (next !== kind && size > 0) {
           runs.push(String(size), String(kind));
           size = 0;
+        }
+        if (hit.limit.algorithm === 'sliding_window') {
+          keysBefore.push(hit.previousKey);
+          ticks.push(String(elapsedTicks(windowOfHit(hit), nowUs)));
         }
         kind = next;
         size++;
       }
     }
     runs.push(String(size), String(kind));
-    const args = [String(this.#hits), String(kinds.end), ...kinds.args, ...runs];
+    const args = [
+      String(this.#hits),
+      String(kinds.end),
+      String(kinds.end + runs.length),
+      ...kinds.args,
+      ...runs,
+      ...ticks,
+    ];
     this.#pushGroups(args);
     args.push(this.#name);
-    keys.push(...kinds.keysBefore);
+    keys.push(...keysBefore);
     return [packed([String(keys.length)]), packedKeys(keys), packed(args)];
   }
 
@@ -111,31 +125,27 @@ export class Batch {
   }
 
   /** What is told of these hits; null when the reply is another call's, as connections that lost count hand over. */
-  listIn(reply: unknown): readonly unknown[] | null {
+  toldIn(reply: unknown): Told | null {
     const list = reply instanceof Buffer ? unpackedList(reply) : null;
-    return list?.length === this.#hits + 1 && list[this.#hits] === this.#name ? list : null;
+    return list !== null && list.length >= this.#hits + 2 && list.at(-1) === this.#name ? new Told(list) : null;
   }
 
   /**
    * Hands everyone his part of what the script told. A counter that failed fails only the request it belongs to, or of hits
    * that are always charged only its own; the errors are returned as well. Does nothing once the batch is settled.
    */
-  answer(reply: readonly unknown[]): readonly StoreError[] {
+  answer(told: Told): readonly StoreError[] {
     const failures: StoreError[] = [];
-    let at = 0;
-    for (const waiting of this.#settle()) {
-      const { hits, nowUs } = waiting;
-      const readings: Reading[] = new Array(hits.length);
-      let whole = true;
-      for (let i = 0; i < hits.length; i++) {
-        const told: unknown = reply[at + i];
-        const reading = heard(told, hits[i] as Hit, nowUs);
-        if (reading === null) whole = false;
-        else readings[i] = reading;
-      }
-      if (whole) waiting.resolve(readings);
-      else waiting.reject(failureOf(waiting, reply.slice(at, at + hits.length), failures));
-      at += hits.length;
+    const all = this.#settle();
+    const outcomes = all.map(({ hits, nowUs }) => told.next(hits, nowUs));
+    const unput = told.unput();
+    let first = 0;
+    for (const [i, waiting] of all.entries()) {
+      let own = outcomes[i] as readonly Outcome[];
+      if (unput.size > 0) own = own.map((outcome, n) => unput.get(first + n) ?? outcome);
+      if (areReadings(own)) waiting.resolve(own);
+      else waiting.reject(failureOf(waiting, own, failures));
+      first += own.length;
     }
     return failures;
   }
@@ -152,14 +162,18 @@ export class Batch {
   }
 }
 
+function areReadings(outcomes: readonly Outcome[]): outcomes is readonly Reading[] {
+  for (const outcome of outcomes) if (typeof outcome === 'string') return false;
+  return true;
+}
+
 /** Hits that don't depend on each other: what was counted is told even when a sibling was not. */
-function failureOf({ hits, charge, nowUs }: Waiting, reply: readonly unknown[], failures: StoreError[]): StoreError {
+function failureOf({ hits, charge }: Waiting, outcomes: readonly Outcome[], failures: StoreError[]): StoreError {
   const counted = new Map<Hit, Reading>();
   const refused: StoreError[] = [];
-  for (const [i, hit] of hits.entries()) {
-    const reading = heard(reply[i], hit, nowUs);
-    if (reading === null) refused.push(refusedByRedis(String(reply[i])));
-    else counted.set(hit, reading);
+  for (const [i, outcome] of outcomes.entries()) {
+    if (typeof outcome === 'string') refused.push(refusedByRedis(outcome));
+    else counted.set(hits[i] as Hit, outcome);
   }
   const [first] = refused as [StoreError];
   if (charge !== 'always') {
@@ -181,22 +195,4 @@ const SAME_QUOTA = '3';
 /** Drawn once for all that a batch makes. */
 function spreadSeconds({ expirationJitterMaxSeconds, random }: BatchOptions): number {
   return Math.floor(random() * expirationJitterMaxSeconds);
-}
-
-const FATES: Readonly<Record<string, Fate>> = {
-  '+': 'charged',
-  '-': 'refused',
-  '=': 'looked_at',
-  '>': 'would_go_over',
-};
-
-/** A number, or a fate and what is stored; null when it is the text of an error. */
-function heard(told: unknown, hit: Hit, nowUs: Micros): Reading | null {
-  if (typeof told === 'number') return readingOf(hit, { main: told, rest: 0 }, 'charged', nowUs, 'redis');
-  const text = String(told);
-  const fate = FATES[text.charAt(0)];
-  if (fate === undefined) return null;
-  const [main = Number.NaN, second, serverUs = nowUs] = text.slice(1).split(/[ :]/).map(Number);
-  const rest = second ?? (countsRefused(hit) ? 0 : Number.NaN);
-  return Number.isNaN(main + rest) ? null : readingOf(hit, { main, rest }, fate, serverUs, 'redis');
 }

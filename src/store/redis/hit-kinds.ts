@@ -1,25 +1,21 @@
-import { bucketOfHit, windowOfHit } from '../../core/algorithm/algorithm.ts';
-import { elapsedTicks } from '../../core/algorithm/sliding-window.ts';
+import { bucketOfHit } from '../../core/algorithm/algorithm.ts';
 import type { Hit } from '../../core/decision.ts';
 import { isBucket, type Limit } from '../../core/limit.ts';
-import type { Micros } from '../../core/request.ts';
 
-/** In ARGV, which counts from 1, behind the number of hits and where the runs begin. */
-const FIRST = 3;
+/** In ARGV, which counts from 1, behind the number of hits, where the runs begin, and where the ticks. */
+const FIRST = 4;
 
-/** What lua/batch.lua is told of hits beside their keys. Equal hits are of one kind, which is told once. */
+/** What lua/batch.lua is told of hits beside their keys and times. Equal hits are of one kind, which is told once. */
 export class HitKinds {
   readonly args: string[] = [];
-  /** Of the windows before, of hits on sliding windows. */
-  readonly keysBefore: string[] = [];
-  readonly #hits: number;
   readonly #spreadSeconds: number;
   /** By what they are charged to, a limit or the seconds of a fixed window; then by cost. */
-  readonly #known = new Map<Limit | number, Map<number, number>>();
+  readonly #known = new Map<Limit | number, Map<number, Kind>>();
+  /** That of the newest hit, for neighbours are often alike. */
+  #newest: Kind | null = null;
 
-  /** `hits` are all of the batch; the counters that they create live so much longer than their windows. */
-  constructor(hits: number, spreadSeconds: number) {
-    this.#hits = hits;
+  /** The counters that hits create live so much longer than their windows. */
+  constructor(spreadSeconds: number) {
     this.#spreadSeconds = spreadSeconds;
   }
 
@@ -29,35 +25,43 @@ export class HitKinds {
   }
 
   /** Where in ARGV the kind of a hit begins. */
-  of(hit: Hit, nowUs: Micros): number {
+  of(hit: Hit): number {
+    if (this.#newest === null || !isOf(this.#newest, hit)) this.#newest = this.#kindOf(hit);
+    return this.#newest.at;
+  }
+
+  #kindOf(hit: Hit): Kind {
     const { limit, cost, windowSeconds } = hit;
-    // Its place in the window is the request's, and the window before is its own.
-    if (limit.algorithm === 'sliding_window') return this.#add(cost, this.#slidingWindow(hit, nowUs));
-    const to = isBucket(limit.algorithm) ? limit : windowSeconds;
-    const costs = this.#known.get(to) ?? new Map<number, number>();
+    const to = limit.algorithm === 'fixed_window' ? windowSeconds : limit;
+    const costs = this.#known.get(to) ?? new Map<number, Kind>();
     const known = costs.get(cost);
-    if (known !== undefined) return known;
-    const at = this.#add(cost, to === limit ? bucket(hit) : [String(windowSeconds + this.#spreadSeconds)]);
-    this.#known.set(to, costs.set(cost, at));
-    return at;
+    // Months and days are not all as long.
+    if (known?.windowSeconds === windowSeconds) return known;
+    const kind = { at: this.end, limit, cost, windowSeconds };
+    this.args.push(String(cost), ...this.#numbersOf(hit));
+    this.#known.set(to, costs.set(cost, kind));
+    return kind;
   }
 
-  #add(cost: number, rest: readonly string[]): number {
-    const at = this.end;
-    this.args.push(String(cost), ...rest);
-    return at;
-  }
-
-  #slidingWindow(hit: Hit, nowUs: Micros): readonly string[] {
-    this.keysBefore.push(hit.previousKey);
-    const lifeSeconds = 2 * hit.windowSeconds + this.#spreadSeconds;
-    const ticks = elapsedTicks(windowOfHit(hit), nowUs);
-    const before = this.#hits + this.keysBefore.length;
-    return ['s', ...[lifeSeconds, hit.limit.requestsPerUnit, ticks, before].map(String)];
+  #numbersOf(hit: Hit): readonly string[] {
+    const { limit, windowSeconds } = hit;
+    if (isBucket(limit.algorithm)) {
+      const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
+      return ['b', String(intervalUs), String(intervalParts), String(burst)];
+    }
+    if (limit.algorithm === 'fixed_window') return [String(windowSeconds + this.#spreadSeconds)];
+    return ['s', String(2 * windowSeconds + this.#spreadSeconds), String(limit.requestsPerUnit)];
   }
 }
 
-function bucket(hit: Hit): readonly string[] {
-  const { intervalUs, intervalParts, burst } = bucketOfHit(hit);
-  return ['b', ...[intervalUs, intervalParts, burst].map(String)];
+interface Kind {
+  /** Where in ARGV it begins. */
+  readonly at: number;
+  readonly limit: Limit;
+  readonly cost: number;
+  readonly windowSeconds: number;
+}
+
+function isOf(kind: Kind, { limit, cost, windowSeconds }: Hit): boolean {
+  return kind.limit === limit && kind.cost === cost && kind.windowSeconds === windowSeconds;
 }

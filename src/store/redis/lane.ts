@@ -10,6 +10,7 @@ import type { Connection } from './connection.ts';
 import { forbidsKey, isReplica, storeError } from './failure.ts';
 import { type Packed, ScriptCall } from './script-call.ts';
 import { BATCH } from './scripts.ts';
+import type { Told } from './told.ts';
 
 /** Plain numbers, counted up from the start of the process; to be read, not written. */
 export interface RedisStoreStats {
@@ -201,14 +202,14 @@ export class Lane implements Store, Batching {
   }
 
   /** A server that refused without running the script has counted nothing, so it may be sent again while anybody waits. */
-  async #run(batch: Batch, connection: Connection, life?: Partial<BatchOptions>): Promise<readonly unknown[]> {
+  async #run(batch: Batch, connection: Connection, life?: Partial<BatchOptions>): Promise<Told> {
     const args = batch.arguments({ ...this.#options, ...life });
     let to: Destination = { connection, asking: false };
     let whole = false;
     for (let sends = 1; ; sends++) {
       try {
-        const list = batch.listIn(await evaluate(args, to, whole));
-        if (list !== null) return list;
+        const told = batch.toldIn(await evaluate(args, to, whole));
+        if (told !== null) return told;
         // Every reply that follows on this connection would be that of another call too.
         to.connection.drop();
         throw new StoreError('unavailable', 'Redis answered out of turn');
@@ -278,7 +279,7 @@ export class Lane implements Store, Batching {
     const counted = batch.add([{ ...ASKING_HIT, key }], 'always', 0);
     const timer = setTimeout(() => setImmediate(() => batch.fail(late())), this.#options.commandTimeoutMs);
     this.#run(batch, connection, { expirationJitterMaxSeconds: 0 }).then(
-      (reply) => batch.answer(reply),
+      (told) => batch.answer(told),
       (error) => batch.fail(storeError(error)),
     );
     try {

@@ -7,47 +7,54 @@
 local PARTS = 1048576
 local CLOCK_STEP_US = 5000000
 
-local function later(us, parts, than_us, than_parts)
-  return us > than_us or (us == than_us and parts > than_parts)
-end
+local floor, ceil, format, match = math.floor, math.ceil, string.format, string.match
 
 -- Whether the hit is over, and the TAT after it. A refused hit takes nothing, but a TAT that is further ahead than a full
 -- bucket and a step of the clock is moved back; a negative cost gives back until the bucket is full.
 local function decide(tat_us, tat_parts, cost, interval_us, interval_parts, burst, now_us)
   local ahead_us, ahead_parts = tat_us - now_us, tat_parts
   if ahead_us < 0 then ahead_us, ahead_parts = 0, 0 end
-  local full_parts = burst * interval_parts
-  local full_us = burst * interval_us + math.floor(full_parts / PARTS)
-  full_parts = full_parts % PARTS
-  if later(ahead_us, ahead_parts, full_us + (cost < 0 and 0 or CLOCK_STEP_US), full_parts) then
+  local full_us, full_parts = burst * interval_us, burst * interval_parts
+  if full_parts >= PARTS then
+    local left = full_parts % PARTS
+    full_us, full_parts = full_us + (full_parts - left) / PARTS, left
+  end
+  local most_us = cost < 0 and full_us or full_us + CLOCK_STEP_US
+  if ahead_us > most_us or (ahead_us == most_us and ahead_parts > full_parts) then
     ahead_us, ahead_parts = full_us, full_parts
   end
   if cost > burst then return true, now_us + ahead_us, ahead_parts end
 
-  local moves = math.max(cost, -burst)
-  local then_parts = ahead_parts + moves * interval_parts
-  local then_us = ahead_us + moves * interval_us + math.floor(then_parts / PARTS)
-  then_parts = then_parts - math.floor(then_parts / PARTS) * PARTS
-  if cost > 0 and later(then_us, then_parts, full_us, full_parts) then return true, now_us + ahead_us, ahead_parts end
+  local moves = cost < -burst and -burst or cost
+  local then_us, then_parts = ahead_us + moves * interval_us, ahead_parts + moves * interval_parts
+  if then_parts < 0 or then_parts >= PARTS then
+    local left = then_parts % PARTS
+    then_us, then_parts = then_us + (then_parts - left) / PARTS, left
+  end
+  if cost > 0 and (then_us > full_us or (then_us == full_us and then_parts > full_parts)) then
+    return true, now_us + ahead_us, ahead_parts
+  end
   if then_us < 0 then then_us, then_parts = 0, 0 end
   return false, now_us + then_us, then_parts
 end
 
 -- The text that is stored: microseconds, a colon, parts. Lua itself writes 14 digits, which are too few for a time.
 local function text(us, parts)
-  return string.format('%.0f', us) .. ':' .. parts
+  if us < 1000000000 or us >= 4503599627370496 then return format('%.0f:%d', us, parts) end
+  local thousand_seconds = floor(us / 1000000000)
+  return format('%d%09d:%d', thousand_seconds, us - thousand_seconds * 1000000000, parts)
 end
 
 -- Microseconds and parts of a stored text; nil when it is none.
 local function parse(stored)
-  local us, parts = string.match(stored, '^(%d+):(%d+)$')
+  local us, parts = match(stored, '^(%d+):(%d+)$')
   if not us or #us > 16 or #parts > 7 then return nil end
-  return tonumber(us), tonumber(parts) % PARTS
+  return us + 0, parts % PARTS
 end
 
 -- How long the key must live: until the bucket is full, and a second more.
 local function life_ms(us, now_us)
-  return math.max(0, math.ceil((us - now_us) / 1000)) + 1000
+  return us > now_us and ceil((us - now_us) / 1000) + 1000 or 1000
 end
 
 return { decide = decide, text = text, parse = parse, life_ms = life_ms }

@@ -19,13 +19,13 @@ local function decide(used, before, cost, limit, elapsed)
     if estimate(used, before, elapsed) + cost > limit then return true, used end
     return false, used + cost
   end
-  used = math.max(0, used + cost)
+  used = used + cost > 0 and used + cost or 0
   return estimate(used, before, elapsed) > limit, used
 end
 
 -- A counter as any program may have stored it.
 local function counter(stored)
-  return math.max(0, math.min(MOST, stored))
+  return stored < 0 and 0 or stored > MOST and MOST or stored
 end
 
 return { decide = decide, counter = counter }
