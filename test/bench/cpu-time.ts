@@ -5,6 +5,15 @@ export function cpuTimes(pids: Readonly<Record<string, number>>): Record<string,
   return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuTimeUs(pid)]));
 }
 
+/** What each has used between two looks, for each of so many calls. */
+export function cpuPerCall(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+  calls: number,
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(after).map(([name, us]) => [name, (us - (before[name] ?? us)) / calls]));
+}
+
 /** Of all its threads, as the scheduler has it in nanoseconds: user and system time of /proc/PID/stat comes in 10 ms. */
 function cpuTimeUs(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);

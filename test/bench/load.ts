@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { cpuTimes } from './cpu-time.ts';
+import { cpuPerCall, cpuTimes } from './cpu-time.ts';
 
 /** h2load drives one server: 8 connections with 32 streams each, 256 calls in flight, when nothing else is said. */
 export interface Load {
@@ -36,10 +36,7 @@ export async function load({ port, pids, calls, body, dir, cores = '1', connecti
   const seconds = (Date.now() - startedMs) / 1000;
   const after = cpuTimes(pids);
   if (!report.includes(`${calls} succeeded, 0 failed`)) throw new Error(`h2load: ${report.slice(-600)}`);
-  const cpuUs = Object.fromEntries(
-    Object.keys(pids).map((name) => [name, ((after[name] ?? 0) - (before[name] ?? 0)) / calls]),
-  );
-  return { callsPerSecond: calls / seconds, cpuUs };
+  return { callsPerSecond: calls / seconds, cpuUs: cpuPerCall(before, after, calls) };
 }
 
 /** A gRPC message: no compression, four bytes of length, the bytes. */

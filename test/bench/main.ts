@@ -10,7 +10,8 @@ import { freePort } from '../support/port.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { ownRedis } from '../support/redis.ts';
 import { DOMAIN, KINDS, type Kind, rulesOfKinds } from './kinds.ts';
-import { type LoadResult, load } from './load.ts';
+import { lightLoad } from './light-load.ts';
+import { type Load, type LoadResult, load } from './load.ts';
 import { type InProcess, type Results, reportOf, type Sizes } from './report.ts';
 import { sizes as keySizes } from './sizes.ts';
 import { WORKERS_HEADING, workersSection } from './workers.ts';
@@ -32,6 +33,8 @@ interface Candidate {
 
 const PLAIN = KINDS[0] as Kind;
 const SIZES: Sizes = { calls: 100_000, warmUpCalls: 20_000, rounds: 5 };
+/** Of a kind, asked in turn. */
+const KEYS = 1_000;
 const GRPC_JS = { GRPC_TRANSPORT: 'grpc-js' };
 
 const dir = mkdtempSync(path.join(tmpdir(), 'weir-bench-'));
@@ -55,8 +58,11 @@ try {
   const report = reportOf({
     commit: run('git', ['rev-parse', '--short', 'HEAD']),
     sizes: SIZES,
-    stores: await measure(beside),
-    kinds: { memory: await measure(candidatesOn(memoryOnWire)), redis: await measure(candidatesOn(onWire)) },
+    stores: await measure(beside, hotKey),
+    kinds: {
+      memory: await measure(candidatesOn(memoryOnWire), manyKeys),
+      redis: await measure(candidatesOn(onWire), manyKeys),
+    },
     inProcess: JSON.parse(
       run('taskset', ['-c', '0', process.execPath, '--import=tsx', path.join(HERE, 'decide.ts')]),
     ) as InProcess,
@@ -103,13 +109,12 @@ async function start(
   return { port, pids: { server: child.pid, ...others } };
 }
 
-async function measure(candidates: readonly Candidate[]): Promise<Results> {
+async function measure(candidates: readonly Candidate[], loadOf: typeof hotKey): Promise<Results> {
   const { calls, warmUpCalls, rounds } = SIZES;
   const results = new Map<string, LoadResult[]>(candidates.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (const { name, server, kind } of candidates) {
-      const asked = { ...server, calls: round === 0 ? warmUpCalls : calls, body: requestBytes(kind), dir };
-      const result = await load(asked);
+      const result = await loadOf(kind, { ...server, calls: round === 0 ? warmUpCalls : calls, dir });
       if (round === 0) continue;
       results.get(name)?.push(result);
       console.log(`${round}/${rounds} ${name}: ${result.cpuUs.server?.toFixed(1)} us a call`);
@@ -118,10 +123,22 @@ async function measure(candidates: readonly Candidate[]): Promise<Results> {
   return results;
 }
 
-function requestBytes({ name, limit }: Kind): Uint8Array {
+function hotKey(kind: Kind, how: Omit<Load, 'body'>): Promise<LoadResult> {
+  return load({ ...how, body: requestBytes(kind, 'u1') });
+}
+
+/** By a loader that is cheap enough to leave Redis its share of their core. */
+async function manyKeys(kind: Kind, how: Omit<Load, 'body'>): Promise<LoadResult> {
+  const bodies = Array.from({ length: KEYS }, (_, i) => requestBytes(kind, `u${KEYS + i}`));
+  const result = await lightLoad({ ...how, bodies });
+  if (result.allowed !== how.calls) throw new Error(`${kind.name}: ${result.allowed} of ${how.calls} were allowed`);
+  return result;
+}
+
+function requestBytes({ name, limit }: Kind, user: string): Uint8Array {
   const method = serviceNamed('envoy.service.ratelimit.v3.RateLimitService').ShouldRateLimit;
   if (method === undefined) throw new Error('rls.proto lacks ShouldRateLimit');
-  const descriptor = { entries: [{ key: name, value: 'u1' }], ...(limit === null ? {} : { limit }) };
+  const descriptor = { entries: [{ key: name, value: user }], ...(limit === null ? {} : { limit }) };
   return method.requestSerialize({ domain: DOMAIN, descriptors: [descriptor] });
 }
 

@@ -11,7 +11,8 @@ import { freePort } from '../support/port.ts';
 import { type OwnProcess, ownProcess } from '../support/process.ts';
 import { type OwnRedis, ownRedis } from '../support/redis.ts';
 import { childrenOf } from '../workers/bed.ts';
-import { type LightLoadResult, lightLoad } from './light-load.ts';
+import { lightLoad } from './light-load.ts';
+import type { LoadResult } from './load.ts';
 
 export const WORKERS_HEADING = '## More than one core';
 
@@ -48,12 +49,12 @@ interface Candidate {
   /** Of all its processes. */
   readonly pids: readonly number[];
   /** A round each. */
-  readonly rounds: LightLoadResult[];
+  readonly rounds: LoadResult[];
   exact: number;
 }
 
 /**
- * Decisions a second with WORKERS=1 and 2 on the same two cores, which Redis and h2load share with them, and in how many
+ * Decisions a second with WORKERS=1 and 2 on the same two cores, which Redis and a light loader share with them, and in how many
  * rounds exactly the limit was admitted and every call counted. As Markdown.
  */
 export async function workersSection(): Promise<string> {
@@ -124,7 +125,7 @@ async function measure(candidate: Candidate, round: number, redis: OwnRedis, dir
   const { calls, descriptors } = traffic;
   const admittedBefore = await metric(adminPort, ADMITTED);
   const body = requestBytes(traffic, `${workers}-${round}`);
-  const result = await lightLoad({ port, pids, calls, body, dir, cores: CORES, connections: CONNECTIONS });
+  const result = await lightLoad({ port, pids, calls, bodies: [body], dir, cores: CORES, connections: CONNECTIONS });
   const admitted = (await metric(adminPort, ADMITTED)) - admittedBefore;
   const keys = await redis.client.keys('*');
   const counts = await redis.client.mget(keys);
@@ -132,7 +133,7 @@ async function measure(candidate: Candidate, round: number, redis: OwnRedis, dir
   if (round === 0) return;
   rounds.push(result);
   const allCounted = counts.length === descriptors && counts.every((count) => Number(count) === calls);
-  if (admitted === calls / 2 && allCounted) candidate.exact++;
+  if (admitted === calls / 2 && result.allowed === admitted && allCounted) candidate.exact++;
   console.log(`${round}/${ROUNDS} ${keyOf(traffic)}, ${workers}: ${Math.round(result.callsPerSecond)} a second`);
 }
 
@@ -149,8 +150,8 @@ function section(candidates: readonly Candidate[]): string {
     const costs = `${weirUs.toFixed(1)} | ${redisUs.toFixed(2)}`;
     return `| ${traffic.transport} | ${traffic.name} | ${workers} | ${Math.round(perSecond(candidate))} | ${growth} | ${costs} | ${exact} of ${ROUNDS} |`;
   });
-  return `Made by \`make bench-workers\` too. ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus()[0]?.model}. weir, Redis and h2load
-(${CONNECTIONS} connections, 32 streams each) share cores ${CORES}, so that what weir may grow by is what they leave: with one descriptor on wire, nothing. New counters for
+  return `Made by \`make bench-workers\` too. ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus()[0]?.model}. weir, Redis and the
+loader of light-load.ts (${CONNECTIONS} connections, 32 streams each) share cores ${CORES}, so that weir may grow by what they leave. New counters for
 each round, of which half of the calls are admitted. ${ROUNDS} alternating rounds, medians. Exact: /metrics tells that just the
 limit was admitted, and every counter in Redis that every call was counted.
 

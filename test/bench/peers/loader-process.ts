@@ -1,6 +1,7 @@
 /** The process that sends calls, the same for both services; `loader.ts` starts it and tells it what to do. */
+
+import { type CallEvents, Caller, nowUs } from '../caller.ts';
 import { cpuTimes } from '../cpu-time.ts';
-import { type CallEvents, Caller, nowUs } from './caller.ts';
 import { Histogram } from './histogram.ts';
 import type { Order, Outcome } from './order.ts';
 import { codeOf, type Messages, messagesOf, SCENARIOS } from './scenario.ts';

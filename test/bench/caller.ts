@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net';
-import { encodeBlock } from '../../../src/wire/hpack/encoder.ts';
-import { FLAG, FRAME, FRAME_HEADER_BYTES, MAX_FRAME_BYTES, PREFACE, uint31 } from '../../../src/wire/http2/frame.ts';
-import { FrameReader, type FrameSink } from '../../../src/wire/http2/frame-reader.ts';
-import { PATH } from '../load.ts';
-import type { Messages } from './scenario.ts';
+import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
+import { FLAG, FRAME, FRAME_HEADER_BYTES, MAX_FRAME_BYTES, PREFACE, uint31 } from '../../src/wire/http2/frame.ts';
+import { FrameReader, type FrameSink } from '../../src/wire/http2/frame-reader.ts';
+import { PATH } from './load.ts';
+import type { Messages } from './peers/scenario.ts';
 
 /** Who is told how calls end; all times are microseconds of `nowUs`. */
 export interface CallEvents {
