@@ -1,7 +1,7 @@
 {{- /* Refuses values with which pods would not start, or would not hold the limits. */ -}}
 {{- define "weir.checks" -}}
 {{- $v := .Values -}}
-{{- if and (not $v.redis.enabled) (or (gt (int $v.replicas) 1) $v.autoscaling.enabled) -}}
+{{- if and (not $v.redis.enabled) (or (kindIs "invalid" $v.replicas) (gt (int $v.replicas) 1) $v.autoscaling.enabled) -}}
 {{- fail "without Redis every pod admits the whole limit: set replicas to 1 and leave autoscaling off" -}}
 {{- end -}}
 {{- if and $v.perSecondRedis.enabled (not $v.redis.enabled) -}}
