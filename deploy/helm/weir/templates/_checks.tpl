@@ -23,6 +23,12 @@
 {{- if and $v.grpc.tls.enabled $v.grpc.tls.clientName (not $v.grpc.tls.clientCaSecret) -}}
 {{- fail "grpc.tls.clientName: nobody is asked for a certificate without grpc.tls.clientCaSecret" -}}
 {{- end -}}
+{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- if and $v.service.headless (ne $v.service.type "ClusterIP") -}}
+{{- fail "service.headless leads to pods, which a Service of another type than ClusterIP cannot" -}}
+{{- end -}}
 {{- $names := list -}}
 {{- range $v.extraEnv -}}
 {{- if has .name (list "PORT" "GRPC_PORT" "DEBUG_PORT" "DRAIN_DELAY" "DRAIN_TIMEOUT") -}}
