@@ -18,7 +18,7 @@ export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings, { isPrepare
   return grpcUds === null ? { host: grpcHost, port: grpcPort } : { path: grpcUds, isPrepared };
 }
 
-/** What callers of the gRPC port may ask of it. */
+/** What bounds the gRPC port and its stop. */
 export function grpcBounds(settings: Settings): GrpcBounds {
   return {
     maxMessageBytes: settings.maxMessageBytes,

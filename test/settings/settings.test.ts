@@ -64,7 +64,7 @@ describe('settings', () => {
 
   it('of the gRPC port are what wire has by itself, but for the age of connections', () => {
     const { wire, ...shared } = grpcBounds(read([]).settings);
-    const { bounds, ...calls } = wire!;
+    const { bounds, ...calls } = wire;
     expect(BOUNDS).to.deep.include(bounds);
     expect(RPC_BOUNDS).to.deep.include({ ...calls, maxMessageBytes: shared.maxMessageBytes });
     expect(BOUNDS).to.include({
