@@ -18,7 +18,7 @@ export function grpcPlace({ grpcUds, grpcHost, grpcPort }: Settings, { isPrepare
   return grpcUds === null ? { host: grpcHost, port: grpcPort } : { path: grpcUds, isPrepared };
 }
 
-/** What callers of the gRPC port may ask of it. */
+/** What bounds the gRPC port and its stop. */
 export function grpcBounds(settings: Settings): GrpcBounds {
   return {
     maxMessageBytes: settings.maxMessageBytes,
@@ -104,8 +104,9 @@ export function tellTls(settings: Settings, tls: GrpcTls | undefined, { logger }
   }
   if (tls === undefined) {
     const on = SETTINGS.grpcTls.env;
-    if (settings.grpcClientCa !== null || settings.grpcClientSan !== null) {
-      logger.warn('gRPC is plain text and lets in every client: %s is set, and %s is not true', clientCa, on);
+    for (const name of ['grpcClientCa', 'grpcClientSan'] as const) {
+      if (settings[name] === null) continue;
+      logger.warn('gRPC is plain text and lets in every client: %s is set, and %s is not true', SETTINGS[name].env, on);
     }
     return;
   }

@@ -11,12 +11,11 @@ import { wireGrpcServer } from './wire-server.ts';
 export type Transport = 'grpc-js' | 'wire';
 
 /** What only wire can bound. */
-export type WireBounds = Pick<
-  WireServerOptions,
-  'bounds' | 'maxRunning' | 'requestTimeoutMs' | 'maxBufferedBytes' | 'maxBufferedBytesOfAll'
+export type WireBounds = Required<
+  Pick<WireServerOptions, 'bounds' | 'maxRunning' | 'requestTimeoutMs' | 'maxBufferedBytes' | 'maxBufferedBytesOfAll'>
 >;
 
-/** What callers may ask of the port: as the settings have it, which is why nothing here has a default. */
+/** What bounds the port and its stop: as the settings have it, which is why nothing here has a default. */
 export interface GrpcBounds {
   /** A larger message is RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
@@ -38,12 +37,11 @@ export interface GrpcBounds {
   readonly maxConnectionAgeGraceMs: number;
   /** How long calls in flight have to finish once the server stops; then their connections are cut. */
   readonly drainTimeoutMs: number;
-  /** The others are as wire has them. */
-  readonly wire?: WireBounds;
+  readonly wire: WireBounds;
 }
 
 export interface GrpcServerOptions extends GrpcBounds {
-  readonly transport?: Transport;
+  readonly transport: Transport;
   /** The host is an address or a name; `::` takes IPv4 too. A stale file at the path of a socket is taken away. */
   readonly place: Place;
   /** By full method name, `/package.Service/Method`. */
@@ -78,7 +76,7 @@ export interface GrpcNumbers {
 
 /** The gRPC port. */
 export function grpcServer(options: GrpcServerOptions): GrpcServer {
-  const { transport = 'wire', streams = {}, wire = {}, tls, onConnectionFailed = () => {} } = options;
-  const all = { ...options, transport, streams, wire, tls, onConnectionFailed };
-  return transport === 'wire' ? wireGrpcServer(all) : grpcJsServer(all);
+  const { streams = {}, tls, onConnectionFailed = () => {} } = options;
+  const all = { ...options, streams, tls, onConnectionFailed };
+  return options.transport === 'wire' ? wireGrpcServer(all) : grpcJsServer(all);
 }

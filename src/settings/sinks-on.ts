@@ -10,6 +10,6 @@ export interface SinksOn {
 
 /** DISABLE_STATS beats all that ask for one. */
 export function sinksOn({ disableStats, usePrometheus, useStatsd, useDogStatsd }: Settings): SinksOn {
-  const isAny = !disableStats;
-  return { prometheus: isAny && usePrometheus, statsd: isAny && useStatsd, dogStatsd: isAny && useDogStatsd };
+  const allowed = !disableStats;
+  return { prometheus: allowed && usePrometheus, statsd: allowed && useStatsd, dogStatsd: allowed && useDogStatsd };
 }

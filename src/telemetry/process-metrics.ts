@@ -10,7 +10,8 @@ const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_acti
 /**
  * What prom-client tells of a Node process: CPU, memory, event loop, handles. All but how long garbage collections take:
  * of each, Node makes an object for whoever observes them, some kB that only a full collection frees, and under load
- * there are many a second (https://github.com/prometheus/client_js/issues/490).
+ * there are many a second (https://github.com/prometheus/client_js/issues/490). The files of the others are required one
+ * by one, because prom-client has no option to leave one out.
  */
 export function processMetrics(): Registry {
   const registry = new Registry();

@@ -110,7 +110,7 @@ function contextOf(material: KeyMaterial): SecureContextOptions {
   return { ca: [], ...material, minVersion: MIN_VERSION, secureOptions: constants.SSL_OP_NO_TICKET };
 }
 
-/** As the Go service has it: wildcards stand for one label, the case is all one, and the subject counts for nothing. */
+/** Wildcards stand for one label, the case is all one, and the subject counts for nothing. */
 function isFor(certificate: X509Certificate, name: string): boolean {
   if (isIP(name) !== 0) return certificate.checkIP(name) !== undefined;
   return certificate.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined;

@@ -4,7 +4,7 @@ import { type Application, Connection, peerOf } from './http2/connection.ts';
 import { flusher } from './http2/flusher.ts';
 import { passed } from './http2/frame.ts';
 import { DRAIN_STEP_MS } from './http2/life.ts';
-import { RPC_DEFAULTS } from './rpc/bounds.ts';
+import { RPC_BOUNDS } from './rpc/bounds.ts';
 import { type RpcOptions, RpcService } from './rpc/service.ts';
 import { secureServer, type Tls } from './secure-server.ts';
 
@@ -48,7 +48,7 @@ const LEAST_TICK_MS = 5;
 export function wireServer(options: WireServerOptions): WireServer {
   const bounds: Bounds = { ...BOUNDS, ...options.bounds };
   const { maxConnections = MAX_CONNECTIONS, onFailed, onRefused } = options;
-  const service = new RpcService({ ...RPC_DEFAULTS, ...options });
+  const service = new RpcService({ ...RPC_BOUNDS, ...options });
   const flushes = flusher();
   const connections = new Set<Connection>();
   const sockets = new Set<Socket>();

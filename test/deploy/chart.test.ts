@@ -190,6 +190,7 @@ describe('the Helm chart', () => {
     expect(refused(null, 'replica=3')).to.include('replica');
     expect(refused(null, 'settings.STORE_FAILURES=allow')).to.include('STORE_FAILURES');
     expect(refused(null, 'settings.REDIS_AUTH=x')).to.include('REDIS_AUTH');
+    expect(refused(null, 'settings.OTEL_EXPORTER_OTLP_HEADERS=a=b')).to.include('OTEL_EXPORTER_OTLP_HEADERS');
     expect(refused(null, 'settings.DRAIN_DELAY=7s')).to.include('DRAIN_DELAY');
     expect(refused(null, 'redis.url=redis://:hunter2@redis:6379')).to.include('/redis/url');
   });

@@ -99,6 +99,15 @@ describe('the Helm chart with odd but legal values', () => {
       expect(only(withValues(...set), 'Deployment').spec).to.not.have.property('replicas');
   });
 
+  it('refuses to count in memory in any number of pods but 0 or 1', () => {
+    for (const replicas of ['null', '2'])
+      expect(refused('redis.enabled=false', `replicas=${replicas}`)).to.include('without Redis');
+    for (const replicas of [0, 1]) {
+      const { spec } = only(withValues('redis.enabled=false', `replicas=${replicas}`), 'Deployment');
+      expect(spec.replicas).to.equal(replicas);
+    }
+  });
+
   it('leaves a probe out that is null', () => {
     const container = containerOf(only(withValues('probes.startup=null'), 'Deployment'));
     expect(container).to.include.keys('livenessProbe', 'readinessProbe').and.not.have.property('startupProbe');

@@ -3,4 +3,4 @@ import { grpcBounds } from '../../src/grpc-door.ts';
 import { readSettings } from '../../src/settings/read-settings.ts';
 
 /** Of the gRPC port when nobody says anything. */
-export const BOUNDS: GrpcBounds = grpcBounds(readSettings([], {}).settings);
+export const GRPC_BOUNDS: GrpcBounds = grpcBounds(readSettings([], {}).settings);

@@ -7,7 +7,7 @@ import { health } from '../../src/grpc/health.ts';
 import { type GrpcServer, grpcServer } from '../../src/grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from '../../src/grpc/should-rate-limit.ts';
 import { rule } from '../support/rule.ts';
-import { BOUNDS } from './bounds.ts';
+import { GRPC_BOUNDS } from './bounds.ts';
 import { decision, limited, verdict } from './decisions.ts';
 
 describe('weir client', () => {
@@ -37,7 +37,8 @@ describe('weir client', () => {
       },
     });
     server = grpcServer({
-      ...BOUNDS,
+      ...GRPC_BOUNDS,
+      transport: 'wire',
       place: { host: '127.0.0.1', port: 0 },
       handlers: { [SHOULD_RATE_LIMIT]: handler },
       health: health(),

@@ -7,7 +7,7 @@ import type { UnaryHandler } from '../../src/grpc/handler.ts';
 import { health } from '../../src/grpc/health.ts';
 import { type GrpcServerOptions, grpcServer } from '../../src/grpc/server.ts';
 import { eventually } from '../support/eventually.ts';
-import { BOUNDS } from './bounds.ts';
+import { GRPC_BOUNDS } from './bounds.ts';
 import { gate } from './gate.ts';
 
 const ECHO = '/t.T/Echo';
@@ -84,7 +84,7 @@ for (const transport of ['grpc-js', 'wire'] as const) {
       };
       const handlers = { [ECHO]: echo, [WAIT]: wait };
       const server = grpcServer({
-        ...BOUNDS,
+        ...GRPC_BOUNDS,
         transport,
         place: { host: '127.0.0.1', port: 0 },
         handlers,

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { HEALTH_CHECK, HEALTH_WATCH, type Health, health } from '../../src/grpc/health.ts';
 import { serviceNamed } from '../../src/grpc/protos.ts';
 import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
-import { BOUNDS } from './bounds.ts';
+import { GRPC_BOUNDS } from './bounds.ts';
 
 interface HealthClient {
   Check(request: { service: string }, done: (error: ServiceError | null, reply?: { status: string }) => void): void;
@@ -25,7 +25,7 @@ function suite(transport: Transport): void {
     state = health({ onCall: (method, code) => calls.push(`${method} ${code}`) });
     const handlers = { [HEALTH_CHECK]: state.check };
     server = grpcServer({
-      ...BOUNDS,
+      ...GRPC_BOUNDS,
       transport,
       place: { host: '127.0.0.1', port: 0 },
       handlers,

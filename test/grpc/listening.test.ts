@@ -9,7 +9,7 @@ import { health } from '../../src/grpc/health.ts';
 import type { Place } from '../../src/grpc/listening.ts';
 import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
 import { skip } from '../support/skip.ts';
-import { BOUNDS } from './bounds.ts';
+import { GRPC_BOUNDS } from './bounds.ts';
 
 const ECHO = '/t.T/Echo';
 const asIs = (bytes: Buffer) => bytes;
@@ -35,7 +35,7 @@ function suite(transport: Transport): void {
 
   function serverAt(place: Place): GrpcServer {
     const handlers = { [ECHO]: async (message: Uint8Array) => message };
-    const server = grpcServer({ ...BOUNDS, transport, place, handlers, health: health() });
+    const server = grpcServer({ ...GRPC_BOUNDS, transport, place, handlers, health: health() });
     closers.push(() => server.stop());
     return server;
   }

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { health } from '../../src/grpc/health.ts';
 import { reflection } from '../../src/grpc/reflection.ts';
 import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
-import { BOUNDS } from './bounds.ts';
+import { GRPC_BOUNDS } from './bounds.ts';
 import { bytes } from './wire.ts';
 
 const PACKAGE = dirname(createRequire(import.meta.url).resolve('@grpc/reflection/package.json'));
@@ -25,7 +25,7 @@ function suite(transport: Transport): void {
   before(async () => {
     const state = health();
     server = grpcServer({
-      ...BOUNDS,
+      ...GRPC_BOUNDS,
       transport,
       place: { host: '127.0.0.1', port: 0 },
       handlers: {},

@@ -15,7 +15,7 @@ import { reflection } from '../../src/grpc/reflection.ts';
 import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
 import { type Certificates, certificates, type Signed } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
-import { BOUNDS } from './bounds.ts';
+import { GRPC_BOUNDS } from './bounds.ts';
 
 const ECHO = '/t.T/Echo';
 const REFLECTION = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
@@ -87,7 +87,7 @@ function suite(transport: Transport): void {
     const state = health();
     state.set(true);
     server = grpcServer({
-      ...BOUNDS,
+      ...GRPC_BOUNDS,
       transport,
       place: { host: '127.0.0.1', port: 0 },
       handlers: { [ECHO]: async (message) => message, [HEALTH_CHECK]: state.check },

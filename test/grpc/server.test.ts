@@ -13,7 +13,7 @@ import { serviceNamed } from '../../src/grpc/protos.ts';
 import { type GrpcServer, type GrpcServerOptions, grpcServer, type Transport } from '../../src/grpc/server.ts';
 import { SHOULD_RATE_LIMIT, shouldRateLimit } from '../../src/grpc/should-rate-limit.ts';
 import { eventually } from '../support/eventually.ts';
-import { BOUNDS } from './bounds.ts';
+import { GRPC_BOUNDS } from './bounds.ts';
 import { decision, limited, verdict } from './decisions.ts';
 import { gate } from './gate.ts';
 import { bytes } from './wire.ts';
@@ -55,7 +55,7 @@ function suite(transport: Transport): void {
     });
     const handlers: Record<string, UnaryHandler> = { [SHOULD_RATE_LIMIT]: handler, [HEALTH_CHECK]: state.check };
     server = grpcServer({
-      ...BOUNDS,
+      ...GRPC_BOUNDS,
       transport,
       place: { host, port: 0 },
       handlers,
@@ -307,7 +307,7 @@ function suite(transport: Transport): void {
     await start();
     await Promise.all([server.stop(), server.stop()]);
     const other = grpcServer({
-      ...BOUNDS,
+      ...GRPC_BOUNDS,
       transport,
       place: { host: '127.0.0.1', port: 0 },
       handlers: {},
@@ -319,7 +319,7 @@ function suite(transport: Transport): void {
   it('says which address is taken', async () => {
     await start();
     const { host, port } = address();
-    const second = grpcServer({ ...BOUNDS, transport, place: { host, port }, handlers: {}, health: health() });
+    const second = grpcServer({ ...GRPC_BOUNDS, transport, place: { host, port }, handlers: {}, health: health() });
     const error = await second.start().then(
       () => null,
       (e: Error) => e,

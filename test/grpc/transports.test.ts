@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { RPC_CODE, RpcError, type StreamHandler, type UnaryHandler } from '../../src/grpc/handler.ts';
 import { health } from '../../src/grpc/health.ts';
 import { type GrpcServer, grpcServer, type Transport } from '../../src/grpc/server.ts';
-import { BOUNDS } from './bounds.ts';
+import { GRPC_BOUNDS } from './bounds.ts';
 
 /** Calls that are made to each transport. */
 const RUNS = Number(process.env.TRANSPORT_RUNS || 10_000);
@@ -89,7 +89,7 @@ describe('the transports', function () {
 
   async function clientOf(transport: Transport): Promise<Client> {
     const options = { transport, place: { host: '127.0.0.1', port: 0 }, health: health(), maxMessageBytes: MOST_BYTES };
-    const server = grpcServer({ ...BOUNDS, ...options, handlers, streams: { [CHAT]: chat } });
+    const server = grpcServer({ ...GRPC_BOUNDS, ...options, handlers, streams: { [CHAT]: chat } });
     await server.start();
     servers.push(server);
     const client = new Client(server.target()!, credentials.createInsecure());

@@ -33,7 +33,7 @@ describe('npm run build', function () {
     expect(await hidden()).to.deep.equal([]);
   });
 
-  it('puts all of a new one in its place at once', async () => {
+  it('puts a new one in its place only when it is whole', async () => {
     const { code, output } = await run('npm', ['run', '--silent', 'build'], {}, dir);
     expect(code, output).to.equal(0);
     expect(await readdir(join(dir, 'dist'))).to.include.members(['main.js', 'store', 'limiter.js']);

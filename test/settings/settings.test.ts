@@ -5,7 +5,7 @@ import { type ReadSettings, readSettings, SettingsError } from '../../src/settin
 import { SETTINGS } from '../../src/settings/settings.ts';
 import { settingsHelp, settingsTable } from '../../src/settings/text.ts';
 import { BOUNDS } from '../../src/wire/http2/bounds.ts';
-import { RPC_DEFAULTS } from '../../src/wire/rpc/bounds.ts';
+import { RPC_BOUNDS } from '../../src/wire/rpc/bounds.ts';
 import { loadDifferences } from '../oracle/differences.ts';
 import { FIELD_DEFAULTS, FIELD_NAMES } from './field-names.ts';
 
@@ -64,9 +64,9 @@ describe('settings', () => {
 
   it('of the gRPC port are what wire has by itself, but for the age of connections', () => {
     const { wire, ...shared } = grpcBounds(read([]).settings);
-    const { bounds, ...calls } = wire!;
+    const { bounds, ...calls } = wire;
     expect(BOUNDS).to.deep.include(bounds);
-    expect(RPC_DEFAULTS).to.deep.include({ ...calls, maxMessageBytes: shared.maxMessageBytes });
+    expect(RPC_BOUNDS).to.deep.include({ ...calls, maxMessageBytes: shared.maxMessageBytes });
     expect(BOUNDS).to.include({
       maxConcurrentStreams: shared.maxStreams,
       maxHeaderListBytes: shared.maxHeaderListBytes,

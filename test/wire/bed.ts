@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import { BOUNDS, type Bounds, type Refusal } from '../../src/wire/http2/bounds.ts';
 import { Connection } from '../../src/wire/http2/connection.ts';
 import { flusher } from '../../src/wire/http2/flusher.ts';
-import { RPC_DEFAULTS } from '../../src/wire/rpc/bounds.ts';
+import { RPC_BOUNDS } from '../../src/wire/rpc/bounds.ts';
 import type { Method, StreamContext } from '../../src/wire/rpc/method.ts';
 import { type RpcOptions, RpcService } from '../../src/wire/rpc/service.ts';
 import type { Status } from '../../src/wire/rpc/status.ts';
@@ -162,7 +162,7 @@ export function inProcess(
   let held: (() => void) | null = null;
   let holds = false;
   const methods = testMethods(() => begun++, Promise.resolve());
-  const service = new RpcService({ ...RPC_DEFAULTS, methods, statusOf, ...options.calls });
+  const service = new RpcService({ ...RPC_BOUNDS, methods, statusOf, ...options.calls });
   const socket = new Duplex({
     read() {},
     write(chunk: Buffer, _encoding, done) {

@@ -1,5 +1,5 @@
 import { BOUNDS } from '../../wire/http2/bounds.ts';
-import { RPC_DEFAULTS } from '../../wire/rpc/bounds.ts';
+import { RPC_BOUNDS } from '../../wire/rpc/bounds.ts';
 import { integerBetween } from '../go-values.ts';
 import { atLeastOne, atLeastOneMs, inGroup, inSeconds, setting } from '../setting.ts';
 
@@ -10,14 +10,14 @@ export const CONNECTIONS_ON_WIRE = inGroup('Connections to the gRPC port, not wi
   grpcMaxRunningCalls: setting(
     'GRPC_MAX_RUNNING_CALLS',
     'number',
-    RPC_DEFAULTS.maxRunning,
+    RPC_BOUNDS.maxRunning,
     atLeastOne,
     'Calls at work, of all connections, half of them streams at most; more are RESOURCE_EXHAUSTED at once.',
   ),
   grpcRequestTimeoutMs: setting(
     'GRPC_REQUEST_TIMEOUT',
     'duration',
-    inSeconds(RPC_DEFAULTS.requestTimeoutMs),
+    inSeconds(RPC_BOUNDS.requestTimeoutMs),
     atLeastOneMs,
     'How long the message of a call may take to arrive.',
   ),
@@ -87,14 +87,14 @@ export const CONNECTIONS_ON_WIRE = inGroup('Connections to the gRPC port, not wi
   grpcMaxBufferedBytes: setting(
     'GRPC_MAX_BUFFERED_BYTES',
     'bytes',
-    RPC_DEFAULTS.maxBufferedBytes,
+    RPC_BOUNDS.maxBufferedBytes,
     atLeastOne,
     'Messages of a connection that are not whole or not read yet, with what they cost beside their bytes, and header lists of more than 1 kB; beyond it calls are RESOURCE_EXHAUSTED.',
   ),
   grpcMaxBufferedBytesOfAll: setting(
     'GRPC_MAX_BUFFERED_BYTES_OF_ALL',
     'bytes',
-    RPC_DEFAULTS.maxBufferedBytesOfAll,
+    RPC_BOUNDS.maxBufferedBytesOfAll,
     atLeastOne,
     'The same of all connections together.',
   ),

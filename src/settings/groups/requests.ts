@@ -1,5 +1,5 @@
 import { REQUEST_BOUNDS } from '../../core/request.ts';
-import { RPC_DEFAULTS } from '../../wire/rpc/bounds.ts';
+import { RPC_BOUNDS } from '../../wire/rpc/bounds.ts';
 import { integerBetween } from '../go-values.ts';
 import { atLeastOne, duration, inGroup, setting } from '../setting.ts';
 
@@ -12,7 +12,7 @@ export const REQUESTS = inGroup('Limits on requests', {
   maxMessageBytes: setting(
     'MAX_MESSAGE_BYTES',
     'bytes',
-    RPC_DEFAULTS.maxMessageBytes,
+    RPC_BOUNDS.maxMessageBytes,
     atLeastOne,
     'A larger message is RESOURCE_EXHAUSTED on gRPC, 413 on /json.',
   ),

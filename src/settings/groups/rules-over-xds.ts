@@ -14,10 +14,10 @@ export const RULES_OVER_XDS = inGroup('Rules over xDS', {
   xdsNodeMetadata: setting('CONFIG_GRPC_XDS_NODE_METADATA', 'k=v,k=v', '', pairs('='), 'Metadata of the node.'),
   xdsHeaders: setting(
     'CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS',
-    'k:v,k:v',
+    'secret',
     '',
     grpcHeaders,
-    'Headers of each stream, such as a token.',
+    'k:v,k:v. Headers of each stream, such as a token.',
   ),
   xdsRetryMs: duration(
     'CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL',

@@ -42,10 +42,10 @@ export const TRACING = inGroup('Tracing', {
   ),
   otlpHeaders: setting(
     'OTEL_EXPORTER_OTLP_HEADERS',
-    'k=v,k=v',
+    'secret',
     '',
     exporterHeaders,
-    'Sent with each batch, such as a token. Values are percent-encoded.',
+    'k=v,k=v with values percent-encoded. Sent with each batch, such as a token.',
   ),
   otlpTimeoutMs: setting(
     'OTEL_EXPORTER_OTLP_TIMEOUT',

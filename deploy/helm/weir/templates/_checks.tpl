@@ -1,7 +1,7 @@
 {{- /* Refuses values with which pods would not start, or would not hold the limits. */ -}}
 {{- define "weir.checks" -}}
 {{- $v := .Values -}}
-{{- if and (not $v.redis.enabled) (or (gt (int $v.replicas) 1) $v.autoscaling.enabled) -}}
+{{- if and (not $v.redis.enabled) (or (kindIs "invalid" $v.replicas) (gt (int $v.replicas) 1) $v.autoscaling.enabled) -}}
 {{- fail "without Redis every pod admits the whole limit: set replicas to 1 and leave autoscaling off" -}}
 {{- end -}}
 {{- if and $v.perSecondRedis.enabled (not $v.redis.enabled) -}}
@@ -22,6 +22,12 @@
 {{- end -}}
 {{- if and $v.grpc.tls.enabled $v.grpc.tls.clientName (not $v.grpc.tls.clientCaSecret) -}}
 {{- fail "grpc.tls.clientName: nobody is asked for a certificate without grpc.tls.clientCaSecret" -}}
+{{- end -}}
+{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- if and $v.service.headless (ne $v.service.type "ClusterIP") -}}
+{{- fail "service.headless leads to pods, which a Service of another type than ClusterIP cannot" -}}
 {{- end -}}
 {{- $names := list -}}
 {{- range $v.extraEnv -}}
