@@ -26,7 +26,6 @@ import type { Settings } from './settings/settings.ts';
 import { sinksOn } from './settings/sinks-on.ts';
 import { valueHash } from './settings/value-hash.ts';
 import { sinks } from './sinks.ts';
-import { tagLabels } from './telemetry/labels.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
@@ -169,14 +168,14 @@ async function reportOf(
   of: ReportPart,
   { isSent }: { readonly isSent: boolean },
 ): Promise<Partial<Report>> {
-  const tags = tagLabels(settings.extraTags);
+  const { registry, fieldRegistry, tags } = measured;
   const asked = (part: keyof Report): boolean => of === 'all' || of === part;
-  const metrics = asked('metrics') && { metrics: await toldBy(measured.registry, tags) };
+  const metrics = asked('metrics') && { metrics: await toldBy(registry, tags) };
   // Between the two, calls have their turn.
   if (of === 'all') await nextTurn();
   return {
     ...metrics,
-    ...(asked('field') && sinksOn(settings).prometheus && { field: await toldBy(measured.fieldRegistry, tags) }),
+    ...(asked('field') && sinksOn(settings).prometheus && { field: await toldBy(fieldRegistry, tags) }),
     ...(asked('gauges') && isSent && { gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge') }),
   };
 }

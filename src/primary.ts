@@ -14,7 +14,6 @@ import { rulesPlace } from './rules-place.ts';
 import type { ReadSettings } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
 import { sinks } from './sinks.ts';
-import { tagLabels } from './telemetry/labels.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import type { Stat } from './telemetry/stats.ts';
@@ -39,7 +38,7 @@ export function primary(read: ReadSettings): App {
   const history = rulesHistory(systemClock());
   const observer = observers([measured, told, historian(history, () => workers.tellRules())]);
   const loader = rulesLoading(read, { measured, told, observer });
-  const pages = pagesOf(settings, measured, () => workers);
+  const pages = pagesOf(measured, () => workers);
   const workers = crew({
     count: settings.workers,
     news: history,
@@ -113,15 +112,13 @@ interface Pages {
 }
 
 /** What the primary and all workers tell, those that have ended included. */
-function pagesOf({ extraTags }: Settings, measured: Metrics, workers: () => Crew): Pages {
-  const tags = tagLabels(extraTags);
-
+function pagesOf(measured: Metrics, workers: () => Crew): Pages {
   function page(registry: Metrics['registry'], of: 'metrics' | 'field'): Scrapable & Pick<Pages, 'keep'> {
     const left = remains();
     return {
       contentType: registry.contentType,
       async metrics() {
-        const [mine, theirs] = [await toldBy(registry, tags), await workers().reports(of)];
+        const [mine, theirs] = [await toldBy(registry, measured.tags), await workers().reports(of)];
         // Taken now: who has ended since it was asked is among those that are kept.
         return exposed(summed([mine, ...theirs, left.told]));
       },
