@@ -169,14 +169,14 @@ async function reportOf(
   { isSent }: { readonly isSent: boolean },
 ): Promise<Partial<Report>> {
   const { registry, fieldRegistry, tags } = measured;
-  const asked = (part: keyof Report): boolean => of === 'all' || of === part;
+  const asked = (part: ReportPart): boolean => of === 'all' || of === part;
   const metrics = asked('metrics') && { metrics: await toldBy(registry, tags) };
   // Between the two, calls have their turn.
   if (of === 'all') await nextTurn();
   return {
     ...metrics,
     ...(asked('field') && sinksOn(settings).prometheus && { field: await toldBy(fieldRegistry, tags) }),
-    ...(asked('gauges') && isSent && { gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge') }),
+    ...(of === 'all' && isSent && { gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge') }),
   };
 }
 

@@ -35,7 +35,7 @@ export interface Crew {
   /** There is news of the rules. */
   tellRules(): void;
   /** This part of what each has to tell; for one that does not answer in time, what it told before. */
-  reports<Part extends keyof Report>(of: Part): Promise<readonly Report[Part][]>;
+  reports<Part extends keyof Report & ReportPart>(of: Part): Promise<readonly Report[Part][]>;
   /** As they were told last, without asking. */
   lastReports<Part extends keyof Report>(of: Part): readonly Report[Part][];
   /** One that serves: the oldest when not said which. null when there is none. */
