@@ -30,7 +30,7 @@ describe('the crew of 2 workers', function () {
       onLast: (last) => void lasts.push(last),
       onEnded: ({ pid }, how, waitMs) => void ends.push({ pid, how, waitMs }),
       onHung: ({ pid }) => void hung.push(pid),
-      tellMs: 50,
+      lookMs: 50,
       program: { exec: STUB, args: [word], execArgv: [] },
     });
     return running;
