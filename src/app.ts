@@ -11,7 +11,7 @@ import { type GrpcTls, grpcBounds, grpcPlace, grpcTls, tellTls } from './grpc-do
 import { expositionHandler } from './http/exposition-handler.ts';
 import { type Health, health } from './http/health.ts';
 import { jsonHandler } from './http/json.ts';
-import { ownProfile } from './http/profiles.ts';
+import { thisProcess } from './http/profiles.ts';
 import { type RulesHistory, rulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import { type Limiter, limiter } from './limiter.ts';
@@ -97,7 +97,7 @@ export function app(read: ReadSettings, role: Role | null = null): App {
       return {};
     }),
   );
-  if (settings.debugProfiles) role?.profiles(ownProfile);
+  if (settings.debugProfiles) role?.profiles(thisProcess.profile);
   const serving = [...secrets, ...Object.values(http), grpc];
   const inOrder = [
     ...(traced === null ? [] : [traced]),

@@ -194,7 +194,9 @@ export function crew(options: CrewOptions): Crew {
   /** A worker whose event loop is stuck holds connections that nobody else can serve, or a place that another could take. */
   function lookAfter(): void {
     for (const member of members) {
-      const { worker } = member;
+      const { worker, profiles } = member;
+      // A heap snapshot stops its loop; whoever asks for a profile bounds how long it is awaited.
+      if (profiles.runs()) member.silences = 0;
       if (member.silences++ >= (member.isHere ? MAX_SILENCES : MAX_FIRST_SILENCES)) {
         options.onHung({ id: worker.id, pid: worker.process.pid ?? 0 });
         worker.process.kill('SIGKILL');

@@ -63,6 +63,17 @@ describe('the crew of 2 workers', function () {
     expect(ends.slice(0, 2).map(({ how }) => how)).to.deep.equal(['SIGKILL', 'SIGKILL']);
   });
 
+  it('lets one be silent for as long as a profile of it is awaited', async () => {
+    const { start, find } = crewOf('hang');
+    void start();
+    const { pid, profile } = await eventually('one that serves', () => find(null) ?? false);
+    const awaited = profile('heap', 0);
+    await eventually('two others to be killed', () => hung.length >= 2);
+    expect(hung).not.to.include(pid);
+    awaited.destroy();
+    await eventually('its end', () => hung.includes(pid));
+  });
+
   for (const word of ['hang at once', 'hang on the way']) {
     it(`kills and starts again those that ${word}, before they have served`, async () => {
       const { start, numbers } = crewOf(word);
