@@ -112,14 +112,16 @@ export function app(read: ReadSettings, role: Role | null = null): App {
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
   });
 
+  let stopping: Promise<void> | null = null;
+
   async function start(): Promise<void> {
     if (role === null || role.id === 1) tellTls(settings, tls, told);
     await everything.start();
+    if (stopping !== null) return;
     isServing = true;
     await doctor.refresh();
   }
 
-  let stopping: Promise<void> | null = null;
   async function drain(): Promise<void> {
     // Nobody was told to come yet when the start failed.
     const delayMs = isServing ? settings.drainDelayMs : 0;
