@@ -11,7 +11,7 @@ import { type GrpcTls, grpcBounds, grpcPlace, grpcTls, tellTls } from './grpc-do
 import { expositionHandler } from './http/exposition-handler.ts';
 import { type Health, health } from './http/health.ts';
 import { jsonHandler } from './http/json.ts';
-import { ownProfile } from './http/profiles.ts';
+import { thisProcess } from './http/profiles.ts';
 import { type RulesHistory, rulesHistory } from './http/rules-history.ts';
 import { type HttpServer, httpServer } from './http/server.ts';
 import { type Limiter, limiter } from './limiter.ts';
@@ -26,7 +26,6 @@ import type { Settings } from './settings/settings.ts';
 import { sinksOn } from './settings/sinks-on.ts';
 import { valueHash } from './settings/value-hash.ts';
 import { sinks } from './sinks.ts';
-import { tagLabels } from './telemetry/labels.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
@@ -98,7 +97,7 @@ export function app(read: ReadSettings, role: Role | null = null): App {
       return {};
     }),
   );
-  if (settings.debugProfiles) role?.profiles(ownProfile);
+  if (settings.debugProfiles) role?.profiles(thisProcess.profile);
   const serving = [...secrets, ...Object.values(http), grpc];
   const inOrder = [
     ...(traced === null ? [] : [traced]),
@@ -113,14 +112,16 @@ export function app(read: ReadSettings, role: Role | null = null): App {
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
   });
 
+  let stopping: Promise<void> | null = null;
+
   async function start(): Promise<void> {
     if (role === null || role.id === 1) tellTls(settings, tls, told);
     await everything.start();
+    if (stopping !== null) return;
     isServing = true;
     await doctor.refresh();
   }
 
-  let stopping: Promise<void> | null = null;
   async function drain(): Promise<void> {
     // Nobody was told to come yet when the start failed.
     const delayMs = isServing ? settings.drainDelayMs : 0;
@@ -169,15 +170,15 @@ async function reportOf(
   of: ReportPart,
   { isSent }: { readonly isSent: boolean },
 ): Promise<Partial<Report>> {
-  const tags = tagLabels(settings.extraTags);
-  const asked = (part: keyof Report): boolean => of === 'all' || of === part;
-  const metrics = asked('metrics') && { metrics: await toldBy(measured.registry, tags) };
+  const { registry, fieldRegistry, tags } = measured;
+  const asked = (part: ReportPart): boolean => of === 'all' || of === part;
+  const metrics = asked('metrics') && { metrics: await toldBy(registry, tags) };
   // Between the two, calls have their turn.
   if (of === 'all') await nextTurn();
   return {
     ...metrics,
-    ...(asked('field') && sinksOn(settings).prometheus && { field: await toldBy(measured.fieldRegistry, tags) }),
-    ...(asked('gauges') && isSent && { gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge') }),
+    ...(asked('field') && sinksOn(settings).prometheus && { field: await toldBy(fieldRegistry, tags) }),
+    ...(of === 'all' && isSent && { gauges: [...measured.stats()].filter(({ kind }) => kind === 'gauge') }),
   };
 }
 

@@ -51,6 +51,7 @@ export function limiter({ ruleset, store, clock, observer }: LimiterParts, optio
     const hits = plan(request, matches, nowUs, options);
     let readings: readonly Reading[] = [];
     if (hits.length > 0) {
+      // In line: an async function of its own would cost each decision a promise.
       waiting++;
       try {
         readings = await store.take(hits, chargeIn(domain), nowUs, caller);

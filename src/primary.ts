@@ -1,6 +1,5 @@
 import type { App } from './app.ts';
 import { systemClock } from './clock.ts';
-import type { Part } from './core/ports.ts';
 import { redisInWords, workersRefusal } from './counting.ts';
 import { prepare } from './grpc/listening.ts';
 import { grpcPlace } from './grpc-door.ts';
@@ -12,9 +11,7 @@ import { parts } from './parts.ts';
 import { rulesLoading } from './rules-loading.ts';
 import { rulesPlace } from './rules-place.ts';
 import type { ReadSettings } from './settings/read-settings.ts';
-import type { Settings } from './settings/settings.ts';
 import { sinks } from './sinks.ts';
-import { tagLabels } from './telemetry/labels.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observers } from './telemetry/observers.ts';
 import type { Stat } from './telemetry/stats.ts';
@@ -39,7 +36,7 @@ export function primary(read: ReadSettings): App {
   const history = rulesHistory(systemClock());
   const observer = observers([measured, told, historian(history, () => workers.tellRules())]);
   const loader = rulesLoading(read, { measured, told, observer });
-  const pages = pagesOf(settings, measured, () => workers);
+  const pages = pagesOf(measured, () => workers);
   const workers = crew({
     count: settings.workers,
     news: history,
@@ -70,8 +67,7 @@ export function primary(read: ReadSettings): App {
     { ...measured, stats: () => withGauges(measured, workers.lastReports('gauges')) },
     told,
   );
-  const asking = receivers.length === 0 ? [] : [gaugeAsker(settings, workers)];
-  const everything = parts([...receivers, ...asking, ...Object.values(doors), loader], {
+  const everything = parts([...receivers, ...Object.values(doors), loader], {
     stopTimeoutMs: settings.drainTimeoutMs,
     onStopFailed: (part, error) => told.logger.error({ part: part.name }, `${part.name}: ${error.message}`),
   });
@@ -113,15 +109,13 @@ interface Pages {
 }
 
 /** What the primary and all workers tell, those that have ended included. */
-function pagesOf({ extraTags }: Settings, measured: Metrics, workers: () => Crew): Pages {
-  const tags = tagLabels(extraTags);
-
+function pagesOf(measured: Metrics, workers: () => Crew): Pages {
   function page(registry: Metrics['registry'], of: 'metrics' | 'field'): Scrapable & Pick<Pages, 'keep'> {
     const left = remains();
     return {
       contentType: registry.contentType,
       async metrics() {
-        const [mine, theirs] = [await toldBy(registry, tags), await workers().reports(of)];
+        const [mine, theirs] = [await toldBy(registry, measured.tags), await workers().reports(of)];
         // Taken now: who has ended since it was asked is among those that are kept.
         return exposed(summed([mine, ...theirs, left.told]));
       },
@@ -141,7 +135,7 @@ function pagesOf({ extraTags }: Settings, measured: Metrics, workers: () => Crew
   };
 }
 
-/** Counters of the primary's own, such as loads of rules, and the gauges of all workers, added up. */
+/** Counters of the primary's own, such as loads of rules, and the gauges of all workers, as they told them last, added up. */
 function* withGauges({ stats }: Metrics, theirs: readonly Report['gauges'][]): Generator<Stat> {
   for (const stat of stats()) if (stat.kind !== 'gauge') yield stat;
   const sums = new Map<string, number>();
@@ -151,18 +145,4 @@ function* withGauges({ stats }: Metrics, theirs: readonly Report['gauges'][]): G
     }
   }
   for (const [name, value] of sums) yield { kind: 'gauge', name, value };
-}
-
-/** Receivers are told at once when their time has come, so the gauges are asked for as often, and told as they were then. */
-function gaugeAsker({ statsFlushMs }: Settings, workers: Crew): Part {
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    name: 'gauges of the workers',
-    async start() {
-      timer = setInterval(() => void workers.reports('gauges'), statsFlushMs).unref();
-    },
-    async stop() {
-      clearInterval(timer);
-    },
-  };
 }

@@ -49,7 +49,7 @@ async function serveAlone(read: ReadSettings): Promise<number> {
   }
   const asked = stopSignal();
   try {
-    // A start lasts for as long as one of its workers ends before it serves.
+    // A start lasts for as long as one of its workers ends before it serves, or rules are long in coming.
     const early = await Promise.race([service.start(), asked]);
     if (early === undefined) tellStart(service, read);
   } catch (error) {

@@ -25,7 +25,6 @@ export function judge(
   options: JudgeOptions,
 ): Decision {
   if (readings.length !== hits.length) throw new Error(`${readings.length} readings for ${hits.length} hits`);
-  // An array that is pushed to takes room for 17, so each is made as long as it will be.
   const overs: boolean[] = new Array(hits.length);
   const limits: LimitVerdict[] = new Array(hits.length);
   for (let i = 0; i < hits.length; i++) {

@@ -1,7 +1,7 @@
 import { type CalendarWindow, calendarWindow, isCalendarUnit } from './calendar.ts';
 import type { Hit, Limited, Match, Refuses } from './decision.ts';
 import { isBucket, type Limit } from './limit.ts';
-import { type CheckRequest, costOf, type Micros } from './request.ts';
+import { type CheckRequest, costOf, type Descriptor, type Micros } from './request.ts';
 import type { Rule } from './ruleset.ts';
 
 export interface PlanOptions {
@@ -28,9 +28,8 @@ export function plan(
   const quotas: Refuses = someQuotaPasses(matches, quotaMode) ? 'never' : 'together';
   for (let of = 0; of < matches.length; of++) {
     const found = matches[of] as Match;
-    const descriptor = request.descriptors[of];
-    if (found.kind !== 'limited' || descriptor === undefined) continue;
-    const cost = costOf(request, descriptor);
+    if (found.kind !== 'limited') continue;
+    const cost = costOf(request, request.descriptors[of] as Descriptor);
     const refuses = isQuota(found.rule, quotaMode) ? quotas : 'alone';
     const onStoreFailure = found.rule?.onStoreFailure ?? null;
     for (const limit of found.limits) {

@@ -43,7 +43,7 @@ export function decodeRequest(message: Uint8Array, bounds: RequestBounds = REQUE
         break;
       case REQUEST.descriptors:
         if (descriptors.length === bounds.maxDescriptors) throw tooMany('descriptors in a request', descriptors.length);
-        // Most have one, and an array that is pushed to takes room for 17.
+        // Most have one.
         if (descriptors.length === 0) descriptors = [descriptor(reader, bounds)];
         else descriptors.push(descriptor(reader, bounds));
         break;

@@ -25,11 +25,13 @@ const NOBODY = textReply(
 const NOT_GET = { ...textReply(405, 'Profiles are asked for by GET.\n'), headers: { allow: 'GET' } };
 const BAD_SECONDS = textReply(400, `seconds must be a whole number from 1 to ${MOST_SECONDS}.\n`);
 
+type ProfileKind = 'cpu' | 'heap';
+
 /** A process whose profiles can be made: this one, or one that it stands over. */
 export interface Profiled {
   readonly pid: number;
   /** The text of a .cpuprofile of so long, or of a .heapsnapshot. Destroyed when nobody wants it any more. */
-  readonly profile: (of: 'cpu' | 'heap', lengthMs: number) => Readable;
+  readonly profile: (of: ProfileKind, lengthMs: number) => Readable;
 }
 
 export const thisProcess: Profiled = { pid: process.pid, profile: ownProfile };
@@ -52,7 +54,7 @@ export function profiles(
   }
 
   /** The profile, and who asks may hang up. */
-  function begin({ profile }: Profiled, request: HttpRequest, of: 'cpu' | 'heap', lengthMs: number): Readable {
+  function begin({ profile }: Profiled, request: HttpRequest, of: ProfileKind, lengthMs: number): Readable {
     busy = true;
     const made = profile(of, lengthMs).on('error', () => {});
     const late = setTimeout(() => made.destroy(new Error('it took too long')), lengthMs + MOST_READING_MS).unref();
@@ -87,8 +89,7 @@ export function profiles(
   };
 }
 
-/** Of this process, for `Profiled`. */
-export function ownProfile(of: 'cpu' | 'heap', lengthMs: number): Readable {
+function ownProfile(of: ProfileKind, lengthMs: number): Readable {
   if (of === 'heap') return getHeapSnapshot();
   const gone = new AbortController();
   return new Readable({

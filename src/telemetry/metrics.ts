@@ -5,7 +5,7 @@ import type { Rule, Ruleset } from '../core/ruleset.ts';
 import { addToTally, metered } from '../core/tally.ts';
 import { BATCH_BOUNDS, type Buckets, buckets, observe, TIME_BOUNDS_US } from './buckets.ts';
 import { type DomainNumbers, domainNumbers, fixedSlot, retire, type Slot, varyingSlot } from './domain-numbers.ts';
-import { Exposition } from './exposition.ts';
+import { Exposition, type Labels } from './exposition.ts';
 import { fieldFamilies } from './field-families.ts';
 import { tagLabels } from './labels.ts';
 import { boundsUs } from './mapping/mapped-families.ts';
@@ -42,6 +42,8 @@ export interface Metrics extends Observer {
    * the Go service tells of it.
    */
   readonly fieldRegistry: Registry;
+  /** EXTRA_TAGS as labels: the default labels of both. */
+  readonly tags: Labels;
   /** What the Go service tells too, under its statsd names, as of now. */
   stats(): Iterable<Stat>;
   /** A gRPC call was answered, whatever the answer. `method` is the bare name, such as ShouldRateLimit. */
@@ -256,6 +258,7 @@ export function metrics(options: MetricsOptions): Metrics {
     },
     registry,
     fieldRegistry,
+    tags,
     stats: () => stats(numbers, everyDomain()),
   };
 }

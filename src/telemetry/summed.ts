@@ -79,7 +79,7 @@ export function remains(maxSeries: number = MAX_REMAINS): Remains {
 }
 
 /** All that a registry tells. `tags` are its default labels, which prom-client would copy into each sample. */
-export async function toldBy(registry: Registry, tags: Labels = {}): Promise<Told> {
+export async function toldBy(registry: Registry, tags: Labels): Promise<Told> {
   const metrics = registry.getMetricsAsArray() as unknown as readonly { get(): Promise<Family> }[];
   const families = await Promise.all(metrics.map((metric) => metric.get()));
   const tagTexts = Object.entries(tags).map(([name, value]) => [name, labelText(name, value)] as const);

@@ -18,8 +18,8 @@ export interface CrewOptions {
   readonly onEnded: (worker: { readonly id: number; readonly pid: number }, how: string, waitMs: number) => void;
   /** A worker has answered nothing for so long that it is killed. */
   readonly onHung: (worker: { readonly id: number; readonly pid: number }) => void;
-  /** How often each tells what it has counted, and that it is there. */
-  readonly tellMs?: number;
+  /** How often each is asked what it has counted, and whether it is there. */
+  readonly lookMs?: number;
   /** What they run. Default: what this process runs. */
   readonly program?: { readonly exec: string; readonly args: string[]; readonly execArgv: string[] };
 }
@@ -35,7 +35,7 @@ export interface Crew {
   /** There is news of the rules. */
   tellRules(): void;
   /** This part of what each has to tell; for one that does not answer in time, what it told before. */
-  reports<Part extends keyof Report>(of: Part): Promise<readonly Report[Part][]>;
+  reports<Part extends keyof Report & ReportPart>(of: Part): Promise<readonly Report[Part][]>;
   /** As they were told last, without asking. */
   lastReports<Part extends keyof Report>(of: Part): readonly Report[Part][];
   /** One that serves: the oldest when not said which. null when there is none. */
@@ -70,7 +70,7 @@ interface Member {
   serves: boolean;
   failed: NotStarted | null;
   last: Partial<Report>;
-  /** How often it should have told since it was last heard of. */
+  /** How often it was looked after since it was last heard of. */
   silences: number;
   /** Reports that it was asked for, each once, so that nothing piles up before one that hangs. */
   readonly asked: Map<ReportPart, { readonly answer: Promise<void>; readonly answered: () => void }>;
@@ -78,7 +78,7 @@ interface Member {
 
 const REPORT_MS = 1_000;
 /** What it counted since is lost when a worker is killed. */
-const TELL_MS = 5_000;
+const LOOK_MS = 5_000;
 /** They are counted, since all processes may have stood still together. */
 const MAX_SILENCES = 6;
 /** Of one that was never heard of: on a busy machine a program takes long to begin. */
@@ -99,7 +99,7 @@ export function crew(options: CrewOptions): Crew {
   /** How often one began to serve. */
   let starts = 0;
   let stopping: Promise<void> | null = null;
-  let telling: NodeJS.Timeout | undefined;
+  let looking: NodeJS.Timeout | undefined;
   let tellWhole: () => void;
   let tellBroken: (why: NotStarted) => void;
   const whole = new Promise<void>((resolve) => {
@@ -192,9 +192,11 @@ export function crew(options: CrewOptions): Crew {
   }
 
   /** A worker whose event loop is stuck holds connections that nobody else can serve, or a place that another could take. */
-  function tell(): void {
+  function lookAfter(): void {
     for (const member of members) {
-      const { worker } = member;
+      const { worker, profiles } = member;
+      // A heap snapshot stops its loop; whoever asks for a profile bounds how long it is awaited.
+      if (profiles.runs()) member.silences = 0;
       if (member.silences++ >= (member.isHere ? MAX_SILENCES : MAX_FIRST_SILENCES)) {
         options.onHung({ id: worker.id, pid: worker.process.pid ?? 0 });
         worker.process.kill('SIGKILL');
@@ -205,7 +207,7 @@ export function crew(options: CrewOptions): Crew {
   }
 
   async function stop(): Promise<void> {
-    clearInterval(telling);
+    clearInterval(looking);
     for (const wait of waits) clearTimeout(wait);
     const all = [...members];
     for (const member of all) send(member, { kind: 'drain' });
@@ -241,7 +243,7 @@ export function crew(options: CrewOptions): Crew {
       // It is read once, by setupPrimary, and the environment may say otherwise.
       cluster.schedulingPolicy = cluster.SCHED_RR;
       cluster.setupPrimary({ ...program, serialization: 'advanced' });
-      telling = setInterval(tell, options.tellMs ?? TELL_MS).unref();
+      looking = setInterval(lookAfter, options.lookMs ?? LOOK_MS).unref();
       for (let i = 0; i < options.count; i++) begin(0);
       const failed = await Promise.race([whole, broken]);
       if (failed !== undefined) throw failed;

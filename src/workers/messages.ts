@@ -16,8 +16,8 @@ export interface Report {
   readonly gauges: readonly Stat[];
 }
 
-/** `all` is for whatever may be asked for in this service. */
-export type ReportPart = keyof Report | 'all';
+/** `all` is for whatever may be asked for in this service; gauges come with nothing else. */
+export type ReportPart = 'all' | 'metrics' | 'field';
 
 export type ToWorker =
   /** A part of a set of rules; the next one is sent when this one was placed. */

@@ -12,6 +12,8 @@ export type MakeProfile = (of: ProfileKind, lengthMs: number) => Readable;
 export interface ProfileLine {
   readonly make: MakeProfile;
   heard(message: Piece): void;
+  /** One is being made and awaited. */
+  runs(): boolean;
   /** The worker has ended. */
   end(): void;
 }
@@ -39,6 +41,7 @@ export function profileLine(send: (message: ToWorker) => void): ProfileLine {
       if (piece === 'failed') profile.destroy(new Error('the worker made none'));
       else profile.push(piece);
     },
+    runs: () => profile !== null && !profile.destroyed,
     end: () => void profile?.destroy(new Error('the worker has ended')),
   };
 }

@@ -63,17 +63,17 @@ describe('what several processes tell', () => {
     const k = rule('shop.k');
     const set = ruleset(['shop'], [k]);
     const busy = (decisions: number) => {
-      const made = metrics({ nearLimitRatio: 0.8, process: false, version: '1', extraTags: { team: 'a' } });
+      const made = metrics({ nearLimitRatio: 0.8, process: false, version: '1', extraTags: { 'my-team': 'a' } });
       for (let i = 0; i < decisions; i++) made.decided(decision('shop', set, [charged(k, counted(1), hit(2))]), 300);
       made.called('ShouldRateLimit', 700);
       return made;
     };
     const whole = busy(5);
     whole.called('ShouldRateLimit', 700);
-    const told = ({ registry }: Metrics) => toldBy(registry, { team: 'a' });
+    const told = ({ registry, tags }: Metrics) => toldBy(registry, tags);
     const sum = exposed(summed([await told(busy(2)), await told(busy(3))]));
     expect(sum).to.equal(await whole.registry.metrics());
-    expect(sum).to.include('ratelimit_service_rate_limit_total_hits{domain="shop",key1="k",team="a"} 10');
+    expect(sum).to.include('ratelimit_service_rate_limit_total_hits{domain="shop",key1="k",my_team="a"} 10');
   });
 
   it('is written as prom-client writes it: quotes, backslashes, ends of lines, no numbers, and tags that are labels too', async () => {

@@ -30,7 +30,7 @@ describe('the crew of 2 workers', function () {
       onLast: (last) => void lasts.push(last),
       onEnded: ({ pid }, how, waitMs) => void ends.push({ pid, how, waitMs }),
       onHung: ({ pid }) => void hung.push(pid),
-      tellMs: 50,
+      lookMs: 50,
       program: { exec: STUB, args: [word], execArgv: [] },
     });
     return running;
@@ -61,6 +61,17 @@ describe('the crew of 2 workers', function () {
     await eventually('both to be killed', () => hung.length >= 2 && numbers().restarts >= 2);
     await allEnd(hung.slice(0, 2));
     expect(ends.slice(0, 2).map(({ how }) => how)).to.deep.equal(['SIGKILL', 'SIGKILL']);
+  });
+
+  it('lets one be silent for as long as a profile of it is awaited', async () => {
+    const { start, find } = crewOf('hang');
+    void start();
+    const { pid, profile } = await eventually('one that serves', () => find(null) ?? false);
+    const awaited = profile('heap', 0);
+    await eventually('two others to be killed', () => hung.length >= 2);
+    expect(hung).not.to.include(pid);
+    awaited.destroy();
+    await eventually('its end', () => hung.includes(pid));
   });
 
   for (const word of ['hang at once', 'hang on the way']) {

@@ -3,7 +3,7 @@ const [, , word] = process.argv;
 const HITS = { name: 'hits', help: 'h', type: 'counter', aggregator: 'sum', series: [''], values: [7] };
 
 process.on('message', ({ kind, of }) => {
-  if (kind === 'report') process.send({ kind: 'report', of, report: of === 'gauges' ? {} : { metrics: [HITS] } });
+  if (kind === 'report') process.send({ kind: 'report', of, report: { metrics: [HITS] } });
   else if (kind === 'drain' && word !== 'stay') process.exit(0);
 });
 

@@ -4,11 +4,11 @@ import type { Hit, Reading, Refuses } from '../../core/decision.ts';
 import { type Caller, CallerGoneError, type Charge, type StoreError } from '../../core/ports.ts';
 import type { Micros } from '../../core/request.ts';
 import { PartlyCountedError } from '../partly-counted.ts';
+import { BatchReply, type ReadingOrError } from './batch-reply.ts';
 import { refusedByRedis } from './failure.ts';
 import { HitKinds } from './hit-kinds.ts';
 import { unpackedList } from './msgpack.ts';
 import { type Packed, packed, packedKeys } from './script-call.ts';
-import { type Outcome, Told } from './told.ts';
 
 /** The hits of one caller, who waits. */
 interface Waiting {
@@ -124,25 +124,25 @@ export class Batch {
     }
   }
 
-  /** What is told of these hits; null when the reply is another call's, as connections that lost count hand over. */
-  toldIn(reply: unknown): Told | null {
-    const list = reply instanceof Buffer ? unpackedList(reply) : null;
-    return list !== null && list.length >= this.#hits + 2 && list.at(-1) === this.#name ? new Told(list) : null;
+  /** The reply to these hits; null when it is another call's, as connections that lost count hand over. */
+  replyIn(bytes: unknown): BatchReply | null {
+    const list = bytes instanceof Buffer ? unpackedList(bytes) : null;
+    return list !== null && list.length >= this.#hits + 2 && list.at(-1) === this.#name ? new BatchReply(list) : null;
   }
 
   /**
-   * Hands everyone his part of what the script told. A counter that failed fails only the request it belongs to, or of hits
+   * Hands everyone his part of what the script replied. A counter that failed fails only the request it belongs to, or of hits
    * that are always charged only its own; the errors are returned as well. Does nothing once the batch is settled.
    */
-  answer(told: Told): readonly StoreError[] {
+  answer(reply: BatchReply): readonly StoreError[] {
     const failures: StoreError[] = [];
     const all = this.#settle();
-    const outcomes = all.map(({ hits, nowUs }) => told.next(hits, nowUs));
-    const unput = told.unput();
+    const parts = all.map(({ hits, nowUs }) => reply.next(hits, nowUs));
+    const unput = reply.unput();
     let first = 0;
     for (const [i, waiting] of all.entries()) {
-      let own = outcomes[i] as readonly Outcome[];
-      if (unput.size > 0) own = own.map((outcome, n) => unput.get(first + n) ?? outcome);
+      let own = parts[i] as readonly ReadingOrError[];
+      if (unput.size > 0) own = own.map((each, n) => unput.get(first + n) ?? each);
       if (areReadings(own)) waiting.resolve(own);
       else waiting.reject(failureOf(waiting, own, failures));
       first += own.length;
@@ -162,18 +162,18 @@ export class Batch {
   }
 }
 
-function areReadings(outcomes: readonly Outcome[]): outcomes is readonly Reading[] {
-  for (const outcome of outcomes) if (typeof outcome === 'string') return false;
+function areReadings(all: readonly ReadingOrError[]): all is readonly Reading[] {
+  for (const each of all) if (typeof each === 'string') return false;
   return true;
 }
 
 /** Hits that don't depend on each other: what was counted is told even when a sibling was not. */
-function failureOf({ hits, charge }: Waiting, outcomes: readonly Outcome[], failures: StoreError[]): StoreError {
+function failureOf({ hits, charge }: Waiting, own: readonly ReadingOrError[], failures: StoreError[]): StoreError {
   const counted = new Map<Hit, Reading>();
   const refused: StoreError[] = [];
-  for (const [i, outcome] of outcomes.entries()) {
-    if (typeof outcome === 'string') refused.push(refusedByRedis(outcome));
-    else counted.set(hits[i] as Hit, outcome);
+  for (const [i, each] of own.entries()) {
+    if (typeof each === 'string') refused.push(refusedByRedis(each));
+    else counted.set(hits[i] as Hit, each);
   }
   const [first] = refused as [StoreError];
   if (charge !== 'always') {

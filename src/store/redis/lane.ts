@@ -6,11 +6,11 @@ import type { Micros } from '../../core/request.ts';
 import { TooLate, within } from '../../within.ts';
 import type { Batching, BatchWatcher } from '../breaker.ts';
 import { Batch, type BatchOptions } from './batch.ts';
+import type { BatchReply } from './batch-reply.ts';
 import type { Connection } from './connection.ts';
 import { forbidsKey, isReplica, storeError } from './failure.ts';
 import { type Packed, ScriptCall } from './script-call.ts';
 import { BATCH } from './scripts.ts';
-import type { Told } from './told.ts';
 
 /** Plain numbers, counted up from the start of the process; to be read, not written. */
 export interface RedisStoreStats {
@@ -202,14 +202,14 @@ export class Lane implements Store, Batching {
   }
 
   /** A server that refused without running the script has counted nothing, so it may be sent again while anybody waits. */
-  async #run(batch: Batch, connection: Connection, life?: Partial<BatchOptions>): Promise<Told> {
+  async #run(batch: Batch, connection: Connection, life?: Partial<BatchOptions>): Promise<BatchReply> {
     const args = batch.arguments({ ...this.#options, ...life });
     let to: Destination = { connection, asking: false };
     let whole = false;
     for (let sends = 1; ; sends++) {
       try {
-        const told = batch.toldIn(await evaluate(args, to, whole));
-        if (told !== null) return told;
+        const reply = batch.replyIn(await evaluate(args, to, whole));
+        if (reply !== null) return reply;
         // Every reply that follows on this connection would be that of another call too.
         to.connection.drop();
         throw new StoreError('unavailable', 'Redis answered out of turn');
@@ -279,7 +279,7 @@ export class Lane implements Store, Batching {
     const counted = batch.add([{ ...ASKING_HIT, key }], 'always', 0);
     const timer = setTimeout(() => setImmediate(() => batch.fail(late())), this.#options.commandTimeoutMs);
     this.#run(batch, connection, { expirationJitterMaxSeconds: 0 }).then(
-      (told) => batch.answer(told),
+      (reply) => batch.answer(reply),
       (error) => batch.fail(storeError(error)),
     );
     try {

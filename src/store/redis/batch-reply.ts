@@ -5,7 +5,7 @@ import { isBucket } from '../../core/limit.ts';
 import type { Micros } from '../../core/request.ts';
 
 /** What became of a hit: its reading, or the text of an error. */
-export type Outcome = Reading | string;
+export type ReadingOrError = Reading | string;
 
 const FATES: ReadonlyMap<unknown, Fate> = new Map([
   ['-', 'refused'],
@@ -16,7 +16,7 @@ const FATES: ReadonlyMap<unknown, Fate> = new Map([
 const NONE: ReadonlyMap<number, string> = new Map();
 
 /** The list that lua/batch.lua replies with, read in the order of the hits. */
-export class Told {
+export class BatchReply {
   readonly #list: readonly (number | string)[];
   #at = 1;
 
@@ -25,10 +25,10 @@ export class Told {
   }
 
   /** Of the hits of the next request, which came at `nowUs`. */
-  next(hits: readonly Hit[], nowUs: Micros): readonly Outcome[] {
-    const outcomes: Outcome[] = new Array(hits.length);
-    for (let i = 0; i < hits.length; i++) outcomes[i] = this.#next(hits[i] as Hit, nowUs);
-    return outcomes;
+  next(hits: readonly Hit[], nowUs: Micros): readonly ReadingOrError[] {
+    const all: ReadingOrError[] = new Array(hits.length);
+    for (let i = 0; i < hits.length; i++) all[i] = this.#next(hits[i] as Hit, nowUs);
+    return all;
   }
 
   /** After the last hit: by their index, the errors of those that count for nothing, whatever was told of them. */
@@ -40,7 +40,7 @@ export class Told {
     return texts;
   }
 
-  #next(hit: Hit, nowUs: Micros): Outcome {
+  #next(hit: Hit, nowUs: Micros): ReadingOrError {
     const first = this.#list[this.#at++];
     const fate = typeof first === 'number' ? 'charged' : FATES.get(first);
     if (fate === undefined) return String(first);
