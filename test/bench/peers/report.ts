@@ -64,7 +64,7 @@ function verdicts(scenarios: readonly Compared[]): readonly string[] {
   const shares = scenarios.map(cpuShare);
   const tooDear = scenarios.filter((each) => cpuShare(each) > MOST_OF_CPU);
   const cpu =
-    `CPU per decision at most 1/${1 / MOST_OF_CPU} of the Go service's: ` +
+    `CPU per decision, when each has as many calls as it takes, at most 1/${1 / MOST_OF_CPU} of the Go service's: ` +
     `1/${(1 / Math.max(...shares)).toFixed(1)} to 1/${(1 / Math.min(...shares)).toFixed(1)}`;
   const failed = scenarios.reduce((sum, { go, weir }) => sum + go.failed + weir.failed, 0);
   // Nothing else on core 1 could keep it waiting, as Redis and the loader need little of that at the Go service's pace.
