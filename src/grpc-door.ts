@@ -1,4 +1,5 @@
 import { type CertificateFiles, type Certificates, certificates } from './grpc/certificates.ts';
+import { Counts } from './grpc/counts.ts';
 import type { Place } from './grpc/listening.ts';
 import type { GrpcBounds } from './grpc/server.ts';
 import { SETTINGS, type Settings } from './settings/settings.ts';
@@ -76,7 +77,7 @@ export function certificateFiles(settings: Settings): CertificateFiles | null {
 export function grpcTls(settings: Settings, metrics: Metrics, { logger, trouble }: Log): GrpcTls | undefined {
   const files = certificateFiles(settings);
   if (files === null) return undefined;
-  const refused = new Map<string, number>();
+  const refused = new Counts(Object.keys(REFUSALS));
   const watched = certificates(files, {
     onReplaced: ({ names, validToMs }) =>
       logger.info('gRPC has a new certificate: for %s, valid until %s', few(names), isoTime(validToMs)),
@@ -89,7 +90,7 @@ export function grpcTls(settings: Settings, metrics: Metrics, { logger, trouble 
     certificates: watched,
     clientName: settings.grpcClientSan,
     onRefused(because, detail, peer) {
-      refused.set(because, (refused.get(because) ?? 0) + 1);
+      refused.add(because);
       trouble(`tls ${because}`, `a gRPC connection is refused: ${REFUSALS[because]}`, { detail, peer });
     },
   };

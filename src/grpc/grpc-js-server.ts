@@ -45,7 +45,7 @@ export function grpcJsServer(options: GrpcServerSettled): GrpcServer {
   const http2 = http2ServerOf(server);
   // grpc-js has no option for it.
   http2.updateSettings({ maxHeaderListSize: options.maxHeaderListBytes });
-  const ended = new Counts();
+  const ended = new Counts(['max_connections', 'max_connection_age_grace']);
   const sockets = new Map<Socket, 'dialled' | 'admitted' | 'speaking'>();
   const socketOf = new WeakMap<ServerHttp2Session, Socket>();
 

@@ -1,3 +1,4 @@
+import { BOUND_NAMES, REFUSAL_NAMES } from '../wire/http2/bounds.ts';
 import { ConnectionError } from '../wire/http2/frame.ts';
 import type { Method } from '../wire/rpc/method.ts';
 import { wireServer } from '../wire/server.ts';
@@ -9,8 +10,8 @@ import type { GrpcServer, GrpcServerSettled } from './server.ts';
 /** The gRPC port on our own transport. */
 export function wireGrpcServer(options: GrpcServerSettled): GrpcServer {
   const { place, tls, health, drainTimeoutMs } = options;
-  const ended = new Counts();
-  const refused = new Counts();
+  const ended = new Counts(BOUND_NAMES);
+  const refused = new Counts(REFUSAL_NAMES);
   const server = wireServer({
     ...options.wire,
     listeners: [{ tls }],

@@ -143,7 +143,7 @@ export const FAMILIES = {
     'ratelimit_store_fallback_total',
     'counter',
     ['policy', 'because'],
-    'Hits that nobody counted, answered by STORE_FAILURE or on_store_failure',
+    'Hits that Redis did not count, answered by STORE_FAILURE or on_store_failure',
   ),
   storeBreakers: weir(
     'ratelimit_store_breakers',

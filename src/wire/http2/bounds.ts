@@ -1,27 +1,33 @@
 import type { Rate } from './bucket.ts';
 
 /** The bounds that end a connection when they are passed, as the numbers of a server name them. */
-export type Bound =
-  | 'max_control_frames'
-  | 'max_resets'
-  | 'max_stream_errors'
-  | 'max_continuations'
-  | 'max_header_list_bytes'
-  | 'handshake_timeout'
-  | 'keepalive_timeout'
-  | 'stall_timeout'
-  | 'max_connection_age_grace'
-  | 'max_connections';
+export const BOUND_NAMES = [
+  'max_control_frames',
+  'max_resets',
+  'max_stream_errors',
+  'max_continuations',
+  'max_header_list_bytes',
+  'handshake_timeout',
+  'keepalive_timeout',
+  'stall_timeout',
+  'max_connection_age_grace',
+  'max_connections',
+] as const;
+
+export type Bound = (typeof BOUND_NAMES)[number];
 
 /** The bounds that refuse a call, and nothing else. */
-export type Refusal =
-  | 'max_streams'
-  | 'max_running_calls'
-  | 'max_header_list_bytes'
-  | 'max_blocked_bytes'
-  | 'max_buffered_bytes'
-  | 'max_buffered_bytes_of_all'
-  | 'request_timeout';
+export const REFUSAL_NAMES = [
+  'max_streams',
+  'max_running_calls',
+  'max_header_list_bytes',
+  'max_blocked_bytes',
+  'max_buffered_bytes',
+  'max_buffered_bytes_of_all',
+  'request_timeout',
+] as const;
+
+export type Refusal = (typeof REFUSAL_NAMES)[number];
 
 /** What one connection may ask of us. Times in milliseconds; 0 turns a time off. */
 export interface Bounds {
