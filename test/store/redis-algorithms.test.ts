@@ -137,6 +137,37 @@ for (const { name, program, needs } of ALL_VERSIONS) {
       });
     }
 
+    it('looks and refuses in the batch of a hit that a Redis without memory cannot count', async () => {
+      await server.client.config('SET', 'maxmemory', '1');
+      try {
+        const tries = [
+          ...[bucketHit('b', { cost: 0 }), bucketHit('b', { cost: 11 }), slidingHit('s', { cost: 11 })],
+          ...[bucketHit('b'), slidingHit('s'), bucketHit('b', { cost: 0 })],
+        ].map((each) =>
+          told([each]).then(
+            ([only]) => only,
+            ({ code }: StoreError) => code,
+          ),
+        );
+        expect(await Promise.all(tries)).to.deep.equal([
+          ...['0', '0 over', '0 over'],
+          ...['unavailable', 'unavailable', 'unavailable'],
+        ]);
+      } finally {
+        await server.client.config('SET', 'maxmemory', '0');
+      }
+    });
+
+    it('says that it is a replica, whatever it was to charge', async () => {
+      for (const each of [hit('f'), bucketHit('b'), slidingHit('s')]) {
+        await eventually('the store to be connected', () => store.connected);
+        await server.client.replicaof('127.0.0.1', 1);
+        const error = await told([each]).catch((thrown: StoreError) => thrown);
+        await server.client.replicaof('NO', 'ONE');
+        expect(error).to.include({ code: 'unavailable', message: 'Redis is a read-only replica' });
+      }
+    });
+
     it('fails a hit whose counter is a list, and charges no sibling of its group', async () => {
       await server.client.lpush(`{s}${NOW_US - HOUR_US}`, 'x');
       await server.client.lpush('{b}', 'x');

@@ -31,7 +31,7 @@ export class BatchReply {
     return all;
   }
 
-  /** After the last hit: by their index, the errors of those that count for nothing, whatever was told of them. */
+  /** After the last hit: by their index, the errors of those whose counter could not be put. */
   unput(): ReadonlyMap<number, string> {
     const list = this.#list;
     if (this.#at + 1 === list.length) return NONE;

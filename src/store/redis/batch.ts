@@ -139,10 +139,11 @@ export class Batch {
     const all = this.#settle();
     const parts = all.map(({ hits, nowUs }) => reply.next(hits, nowUs));
     const unput = reply.unput();
+    const lost = new Set<string>();
     let first = 0;
     for (const [i, waiting] of all.entries()) {
       let own = parts[i] as readonly ReadingOrError[];
-      if (unput.size > 0) own = own.map((each, n) => unput.get(first + n) ?? each);
+      if (unput.size > 0) own = own.map((each, n) => put(each, waiting.hits[n] as Hit, unput.get(first + n), lost));
       if (areReadings(own)) waiting.resolve(own);
       else waiting.reject(failureOf(waiting, own, failures));
       first += own.length;
@@ -165,6 +166,13 @@ export class Batch {
 function areReadings(all: readonly ReadingOrError[]): all is readonly Reading[] {
   for (const each of all) if (typeof each === 'string') return false;
   return true;
+}
+
+/** `error`: the counter could not be put. What was told of it holds until the first hit that changed it, which is `lost`. */
+function put(told: ReadingOrError, hit: Hit, error: string | undefined, lost: Set<string>): ReadingOrError {
+  if (error === undefined || typeof told === 'string') return told;
+  if (hit.cost < 0 || (hit.cost > 0 && told.kind === 'counted' && told.charged)) lost.add(hit.key);
+  return lost.has(hit.key) ? error : told;
 }
 
 /** Hits that don't depend on each other: what was counted is told even when a sibling was not. */

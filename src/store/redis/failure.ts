@@ -18,8 +18,12 @@ const MEANINGS: Readonly<Record<string, readonly [StoreErrorCode, string]>> = {
   CROSSSLOT: ['unavailable', 'this Redis is a cluster, and was not said to be one'],
 };
 
+/** Redis 6.2 sets it before what it refuses within a script. */
+const IN_SCRIPT = /^@user_script: \d+: /;
+
 /** What Redis answered instead of a count, for the caller: no key, no address, no password. */
-export function refusedByRedis(text: string): StoreError {
+export function refusedByRedis(told: string): StoreError {
+  const text = told.replace(IN_SCRIPT, '').trim();
   const word = text.slice(0, text.search(/\s|$/)).replace(/^-/, '');
   const meaning = MEANINGS[word];
   if (meaning !== undefined) return new StoreError(meaning[0], meaning[1], new Error(text));

@@ -25,7 +25,7 @@
 --              charged; or, in a group, '=' when it was only looked at, '>' when it would have gone over;
 --              or in place of all that the error text of a counter that could not be charged; then its group is not charged
 --              at all, but hits outside of groups all the same;
---              for each hit that was charged as told, but could not be put: its index, the error text;
+--              for each hit of a counter that could not be put, whatever was told of it: its index, the error text;
 --              that name, so that no other call's reply is taken for this one's.
 --
 -- Buckets use the time of this server, so that many callers agree on it. No key stays without a time to live, whatever
@@ -312,13 +312,16 @@ else
 end
 
 if windows_that_slide or timed then
-  local function failed(key, err)
-    for i = 1, hits do
-      if KEYS[i] == key then tell(i, err) end
-    end
-  end
+  local errors = {}
+  local function failed(key, err) errors[key] = err end
   if windows_that_slide then windows_that_slide.put(failed) end
   if timed then timed.put(failed) end
+  if next(errors) then
+    for i = 1, hits do
+      local err = errors[KEYS[i]]
+      if err then tell(i, err) end
+    end
+  end
 end
 tell(ARGV[#ARGV])
 return cmsgpack.pack(reply)
