@@ -29,6 +29,8 @@ const COMBINE: Readonly<Record<string, Combine>> = {
 
 /** Series of processes that have ended; what goes beyond is forgotten. */
 const MAX_REMAINS = 100_000;
+/** Of a sum of doubles, which have nearly 16. */
+const EXACT_DIGITS = 14;
 const ESCAPED = /[\\\n"]/;
 
 /** What several processes tell, as one. */
@@ -50,8 +52,13 @@ export function summed(reports: Iterable<Told>): ToldFamily[] {
   return [...families.values()].map(({ family, sums }) => ({
     ...family,
     series: [...sums.keys()],
-    values: [...sums.values()],
+    values: [...sums.values()].map(settled),
   }));
+}
+
+/** The same in whatever order it was added up: a sum of seconds that falls by its last digit is a restart to Prometheus. */
+function settled(sum: number): number {
+  return Number.isInteger(sum) ? sum : Number(sum.toPrecision(EXACT_DIGITS));
 }
 
 /** What processes that have ended had counted: without it a counter would fall, which Prometheus takes for a restart. */
@@ -116,7 +123,7 @@ function seriesOf(
 ) {
   let text = '';
   for (const [name, value] of Object.entries(labels)) text += `,${labelText(name, value)}`;
-  for (const [name, tag] of tags) if (!(name in labels)) text += `,${tag}`;
+  for (const [name, tag] of tags) if (!Object.hasOwn(labels, name)) text += `,${tag}`;
   return metricName.slice(family.length) + (text === '' ? '' : `{${text.slice(1)}}`);
 }
 

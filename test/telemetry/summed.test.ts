@@ -53,6 +53,15 @@ describe('what several processes tell', () => {
     expect(valuesOf(left.told)).to.deep.equal({ count: [10], time: [14], looked: [18] });
   });
 
+  it('tells 0.1 s, 0.2 s and 0.3 s as 0.6 s, whichever of three processes has ended', () => {
+    const three = [0.1, 0.2, 0.3].map((seconds) => [family('time', { type: 'histogram' }, seconds)]);
+    for (const ended of three) {
+      const left = remains();
+      left.add(ended);
+      expect(valuesOf(summed([...three.filter((each) => each !== ended), left.told]))).to.deep.equal({ time: [0.6] });
+    }
+  });
+
   it('keeps at most as many series as there is room for', () => {
     const left = remains(3);
     left.add([family('a', { type: 'counter' }, 1, 1), family('b', { type: 'counter' }, 1, 1)]);
@@ -93,7 +102,7 @@ describe('what several processes tell', () => {
     gauge.set({ n: 8 }, 1e21);
     const time = new Histogram({ name: 't', help: 'h', buckets: [0.1, 1], registers: [registry] });
     time.observe(0.5);
-    const tags = { team: 'x"y', domain: 'mine' };
+    const tags = { team: 'x"y', domain: 'mine', constructor: 'z' };
     registry.setDefaultLabels(tags);
     expect(exposed(await toldBy(registry, tags))).to.equal(await registry.metrics());
   });
