@@ -71,14 +71,22 @@ export function health(sources: HealthSources, options: HealthOptions = {}): Hea
   }
 
   async function healthy(): Promise<boolean> {
-    const started =
+    const answers = activeConnection && isStarted() ? await storeAnswers() : true;
+    return look(answers);
+  }
+
+  function isStarted(): boolean {
+    return (
       !sources.draining() &&
       (forceStart || sources.rules() !== 'waiting') &&
       (!needsDomain || sources.domainCount() > 0) &&
-      sources.storeEverAnswered();
-    const now = started && (!activeConnection || (await storeAnswers()));
-    // Draining may have begun while the store was asked.
-    return tell(now && !sources.draining());
+      sources.storeEverAnswered()
+    );
+  }
+
+  /** Draining may have begun while the store was asked, and its answer may be the first. */
+  function look(answers: boolean): boolean {
+    return tell(isStarted() && (answers || !activeConnection));
   }
 
   function tell(now: boolean): boolean {
@@ -94,7 +102,10 @@ export function health(sources: HealthSources, options: HealthOptions = {}): Hea
   }
 
   async function readiness(): Promise<Readiness> {
-    const store = (await storeAnswers()) ? 'reachable' : 'unreachable';
+    const answers = await storeAnswers();
+    // Who is told here that calls will be decided may send them at once, to whoever asks for gRPC health first.
+    look(answers);
+    const store = answers ? 'reachable' : 'unreachable';
     const rules = sources.rules();
     const draining = sources.draining();
     return { ready: rules === 'loaded' && store === 'reachable' && !draining, rules, store, draining };

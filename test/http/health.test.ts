@@ -123,6 +123,17 @@ describe('health', () => {
     expect(told).to.deep.equal([false, true, false]);
   });
 
+  it('tells a listener that the store has answered before a probe of readiness is told so', async () => {
+    const { is, sources } = world({ answered: false });
+    const it = health(sources);
+    const heard: boolean[] = [];
+    it.listen((healthy) => heard.push(healthy));
+    await it.refresh();
+    is.answered = true;
+    expect((await it.readiness()).ready).to.equal(true);
+    expect(heard).to.deep.equal([false, true]);
+  });
+
   it('finds changes by itself from start to stop', async () => {
     const { is, sources } = world({ answered: false });
     const it = health(sources, { refreshEveryMs: 1 });
