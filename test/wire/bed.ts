@@ -9,7 +9,7 @@ import { type RpcOptions, RpcService } from '../../src/wire/rpc/service.ts';
 import type { Status } from '../../src/wire/rpc/status.ts';
 import { type WireServer, type WireServerOptions, wireServer } from '../../src/wire/server.ts';
 import { gate } from '../grpc/gate.ts';
-import { type Peer, peer } from './peer.ts';
+import { GREETING, type Peer, peer } from './peer.ts';
 
 export class Refused extends Error {
   readonly code: number;
@@ -75,6 +75,28 @@ export async function bed(options: Partial<WireServerOptions> = {}): Promise<Bed
       open();
       for (const one of peers) one.close();
       await server.stop(100);
+    },
+  };
+}
+
+/** Called in a `describe`: what its cases open, one at a time, ends with the case. */
+export function bedOfCase() {
+  let opened: Bed;
+
+  afterEach(() => opened.end());
+
+  return {
+    async open(options: Partial<WireServerOptions> = {}): Promise<Bed> {
+      opened = await bed(options);
+      return opened;
+    },
+    /** The one that is open. */
+    current: (): Bed => opened,
+    /** A peer of it that has said its first words, and these. */
+    async greeted(...first: readonly Uint8Array[]): Promise<Peer> {
+      const one = await opened.peer();
+      one.send(GREETING, ...first);
+      return one;
     },
   };
 }

@@ -5,7 +5,7 @@ import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
 import { CODE, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import type { UnaryHandler } from '../../src/wire/rpc/method.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Bed, bed, CHAT, ECHO, inProcess, SIZE, WAIT } from './bed.ts';
+import { bedOfCase, CHAT, ECHO, inProcess, SIZE, WAIT } from './bed.ts';
 import {
   call,
   data,
@@ -29,18 +29,7 @@ const HI = Buffer.from('hi');
 const NOTHING = Buffer.alloc(0);
 
 describe('an HTTP/2 connection', () => {
-  let it_: Bed;
-  const open = async (options: Parameters<typeof bed>[0] = {}) => {
-    it_ = await bed(options);
-    return it_;
-  };
-  const greeted = async (...first: Uint8Array[]): Promise<Peer> => {
-    const one = await it_.peer();
-    one.send(GREETING, ...first);
-    return one;
-  };
-
-  afterEach(() => it_.end());
+  const { open, current, greeted } = bedOfCase();
 
   it('says SETTINGS first, with 4,096 streams, and opens a window of 16 MiB', async () => {
     await open();
@@ -55,10 +44,10 @@ describe('an HTTP/2 connection', () => {
   it('answers a first flight that comes in one segment, and one that comes byte by byte', async () => {
     await open();
     const flight = Buffer.concat([PREFACE, SETTINGS, windowUpdate(0, 25_100_289), call(1, ECHO, HI)]);
-    const one = await it_.peer();
+    const one = await current().peer();
     one.send(flight);
     expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
-    const other = await it_.peer();
+    const other = await current().peer();
     for (const byte of flight) other.send(Buffer.of(byte));
     expect((await other.answer(1)).body.equals(message(HI))).to.equal(true);
   });
@@ -99,17 +88,17 @@ describe('an HTTP/2 connection', () => {
     await open();
     const one = await greeted(call(1, ECHO, HI), reset(1, 2), call(3, ECHO, HI));
     await one.answer(3);
-    expect(it_.begun()).to.equal(1);
+    expect(current().begun()).to.equal(1);
   });
 
   it('refuses the 3rd stream of 2 once its SETTINGS are acknowledged, and serves it before', async () => {
     await open({ bounds: { maxConcurrentStreams: 2 } });
-    const early = await it_.peer();
+    const early = await current().peer();
     early.send(PREFACE, SETTINGS, call(1, WAIT, HI), call(3, WAIT, HI), call(5, ECHO, HI));
     expect((await early.answer(5)).fields['grpc-status']).to.equal('0');
     early.send(SETTINGS_ACK, call(7, ECHO, HI));
     expect((await early.answer(7)).reset).to.equal(CODE.refusedStream);
-    it_.release();
+    current().release();
     await early.answer(1);
     early.send(call(9, ECHO, HI));
     expect((await early.answer(9)).fields['grpc-status']).to.equal('0');
@@ -117,7 +106,7 @@ describe('an HTTP/2 connection', () => {
 
   it('answers the 5th call of 2 with RESOURCE_EXHAUSTED where its SETTINGS are never acknowledged', async () => {
     await open({ bounds: { maxConcurrentStreams: 2 } });
-    const one = await it_.peer();
+    const one = await current().peer();
     one.send(PREFACE, SETTINGS, ...[1, 3, 5, 7].map((id) => call(id, WAIT, HI)), call(9, ECHO, HI));
     expect((await one.answer(9)).fields['grpc-status']).to.equal('8');
   });
@@ -125,10 +114,10 @@ describe('an HTTP/2 connection', () => {
   it('keeps the place of a handler whose call was reset until it has ended', async () => {
     await open({ bounds: { maxConcurrentStreams: 2 } });
     const one = await greeted(call(1, WAIT, HI), call(3, WAIT, HI));
-    await eventually('both to run', () => it_.begun() === 2);
+    await eventually('both to run', () => current().begun() === 2);
     one.send(reset(1, 2), reset(3, 2), call(5, ECHO, HI));
     expect((await one.answer(5)).fields['grpc-status']).to.equal('8');
-    it_.release();
+    current().release();
     await eventually('a place to be free', async () => {
       const id = 7 + 2 * one.heard.length;
       one.send(call(id, ECHO, HI));
@@ -198,7 +187,7 @@ describe('an HTTP/2 connection', () => {
 
     it('sends 3 bytes into a stream window of 3, the next when it opens, and honours a negative one', async () => {
       await open();
-      const one = await it_.peer();
+      const one = await current().peer();
       one.send(PREFACE, settings([4, 3]), SETTINGS_ACK, call(1, ECHO, Buffer.from('0123456789')));
       expect((await one.next(FRAME.data, 1)).payload.length).to.equal(3);
       // 3 sent and a window of 1: it stands at -2.
@@ -212,7 +201,7 @@ describe('an HTTP/2 connection', () => {
     it('sends each of 3 answers that waited for a window with its own length', async () => {
       await open();
       const texts = ['a', 'bb', 'ccc'].map((text) => Buffer.from(text));
-      const one = await it_.peer();
+      const one = await current().peer();
       one.send(PREFACE, settings([4, 0]), SETTINGS_ACK, ...texts.map((text, i) => call(2 * i + 1, ECHO, text)));
       for (const id of [1, 3, 5]) await one.next(FRAME.headers, id);
       one.send(settings([4, 65_535]));
@@ -288,8 +277,8 @@ describe('an HTTP/2 connection', () => {
     it('says GOAWAY twice, answers what is in flight and what came between, and closes', async () => {
       await open();
       const one = await greeted(call(1, WAIT, HI));
-      await eventually('it to run', () => it_.begun() === 1);
-      const stopped = it_.server.stop(10_000);
+      await eventually('it to run', () => current().begun() === 1);
+      const stopped = current().server.stop(10_000);
       const first = await one.next(FRAME.goaway);
       expect(first.payload.readUInt32BE()).to.equal(0x7fff_ffff);
       const ping = await one.next(FRAME.ping);
@@ -298,58 +287,58 @@ describe('an HTTP/2 connection', () => {
       expect([second.payload.readUInt32BE(), second.payload.readUInt32BE(4)]).to.deep.equal([3, CODE.noError]);
       // This one came behind the GOAWAY; its block is read for the table's sake, and nothing else happens.
       one.send(call(5, ECHO, HI));
-      it_.release();
+      current().release();
       expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
       expect((await one.answer(3)).fields['grpc-status']).to.equal('0');
       await one.farewell();
       await stopped;
-      expect(it_.failures).to.deep.equal([]);
+      expect(current().failures).to.deep.equal([]);
     });
 
     it('does not take the answer to another PING for that to its GOAWAY', async () => {
       await open();
       const one = await greeted(call(1, WAIT, HI));
-      await eventually('it to run', () => it_.begun() === 1);
-      const stopped = it_.server.stop(10_000);
+      await eventually('it to run', () => current().begun() === 1);
+      const stopped = current().server.stop(10_000);
       await one.next(FRAME.goaway);
       const ping = await one.next(FRAME.ping);
       one.send(frame(FRAME.ping, FLAG.ack, 0, Buffer.from('areyouon')));
       one.send(call(3, ECHO, HI), frame(FRAME.ping, FLAG.ack, 0, ping.payload));
       expect((await one.answer(3)).fields['grpc-status']).to.equal('0');
-      it_.release();
+      current().release();
       await one.farewell();
       await stopped;
     });
 
     it('answers the first calls of a peer that had not spoken when it was to end', async () => {
       await open();
-      const one = await it_.peer();
-      await eventually('it to be known', () => it_.server.connections === 1);
-      const stopped = it_.server.stop(10_000);
+      const one = await current().peer();
+      await eventually('it to be known', () => current().server.connections === 1);
+      const stopped = current().server.stop(10_000);
       one.send(GREETING, call(1, ECHO, HI));
       expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
       await one.next(FRAME.goaway);
       await one.farewell();
       await stopped;
-      expect(it_.failures).to.deep.equal([]);
+      expect(current().failures).to.deep.equal([]);
     });
 
     it('takes the second step after a second when nobody answers its PING', async () => {
       await open();
       const one = await greeted(call(1, WAIT, HI));
-      await eventually('it to run', () => it_.begun() === 1);
-      void it_.server.stop(10_000);
+      await eventually('it to run', () => current().begun() === 1);
+      void current().server.stop(10_000);
       await one.next(FRAME.goaway);
       await one.next(FRAME.goaway);
-      it_.release();
+      current().release();
       await one.farewell();
     });
 
     it('cuts what is left at the deadline of the drain', async () => {
       await open();
       const one = await greeted(call(1, WAIT, HI));
-      await eventually('it to run', () => it_.begun() === 1);
-      await it_.server.stop(50);
+      await eventually('it to run', () => current().begun() === 1);
+      await current().server.stop(50);
       expect(await one.farewell()).to.equal(CODE.noError);
     });
 
@@ -365,7 +354,7 @@ describe('an HTTP/2 connection', () => {
       await open({ bounds: { maxAgeMs: 50, maxAgeGraceMs: 10_000 } });
       const one = await greeted(call(1, WAIT, HI));
       await one.next(FRAME.goaway);
-      it_.release();
+      current().release();
       expect((await one.answer(1)).fields['grpc-status']).to.equal('0');
       await one.farewell();
     });
@@ -396,7 +385,7 @@ describe('an HTTP/2 connection', () => {
   describe('what is no HTTP/2', () => {
     const said = async (text: string): Promise<string> => {
       await open();
-      const socket = connect(it_.port, '127.0.0.1');
+      const socket = connect(current().port, '127.0.0.1');
       let answer = '';
       socket.on('data', (chunk) => {
         answer += chunk;

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { encodeBlock } from '../../src/wire/hpack/encoder.ts';
 import { CODE, FLAG, FRAME, PREFACE } from '../../src/wire/http2/frame.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Bed, bed, ECHO, IDLE, inProcess, WAIT } from './bed.ts';
+import { bedOfCase, ECHO, IDLE, inProcess, WAIT } from './bed.ts';
 import {
   call,
   data,
@@ -10,7 +10,6 @@ import {
   GREETING,
   headers,
   message,
-  type Peer,
   reset,
   rpcFields,
   SETTINGS_ACK,
@@ -22,18 +21,7 @@ import {
 const HI = Buffer.from('hi');
 
 describe('errors of HTTP/2', () => {
-  let it_: Bed;
-  const open = async (options: Parameters<typeof bed>[0] = {}) => {
-    it_ = await bed(options);
-    return it_;
-  };
-  const greeted = async (...first: Uint8Array[]): Promise<Peer> => {
-    const one = await it_.peer();
-    one.send(GREETING, ...first);
-    return one;
-  };
-
-  afterEach(() => it_.end());
+  const { open, current, greeted } = bedOfCase();
 
   describe('what RFC 9113 calls an error of the connection', () => {
     const path = rpcFields(ECHO);
@@ -117,11 +105,11 @@ describe('errors of HTTP/2', () => {
     for (const [what, code, pieces] of cases) {
       it(`ends it for ${what} with GOAWAY ${code}, and closes the socket`, async () => {
         await open();
-        const one = await it_.peer();
+        const one = await current().peer();
         one.send(...(pieces[0] === PREFACE ? pieces : [GREETING, ...pieces]));
         expect(await one.farewell()).to.equal(code);
-        expect(it_.failures).to.have.length(1);
-        await eventually('the server to forget it', () => it_.server.connections === 0);
+        expect(current().failures).to.have.length(1);
+        await eventually('the server to forget it', () => current().server.connections === 0);
       });
     }
 
