@@ -1,3 +1,5 @@
+import { type SinksAsked, sinksOn } from './sinks-on.ts';
+
 const NO_MEMCACHED = 'there is no memcached here: BACKEND_TYPE=memcache is refused at the start';
 const ONE_CONNECTION = 'calls never wait for a connection: one carries all hits of a turn of the event loop';
 const IN_ONE_WRITE = 'all hits of a node travel in one write, and the nodes are asked at the same time';
@@ -56,19 +58,12 @@ function byReason(names: readonly string[]): readonly (readonly [why: string, na
 
 const POOLS = ['REDIS_POOL_ON_EMPTY_BEHAVIOR', 'REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR'];
 
-interface Sinks {
-  readonly disableStats: boolean;
-  readonly useStatsd: boolean;
-  readonly useDogStatsd: boolean;
-  readonly usePrometheus: boolean;
-}
-
 /** What is fine here and ends the Go service at its start, a sentence each: for whoever may want to go back to it. */
-export function endsTheGoService(env: Environment, sinks: Sinks): readonly string[] {
-  const { disableStats, useStatsd, useDogStatsd, usePrometheus } = sinks;
+export function endsTheGoService(env: Environment, asked: SinksAsked): readonly string[] {
+  const { statsd, dogStatsd, prometheus } = sinksOn(asked);
   const pools = POOLS.filter((name) => /^(create|error)$/i.test(env[name] ?? ''));
-  const told = Object.entries({ USE_STATSD: useStatsd, USE_DOG_STATSD: useDogStatsd, USE_PROMETHEUS: usePrometheus })
-    .filter(([, isTold]) => isTold && !disableStats)
+  const told = Object.entries({ USE_STATSD: statsd, USE_DOG_STATSD: dogStatsd, USE_PROMETHEUS: prometheus })
+    .filter(([, isTold]) => isTold)
     .map(([name]) => name);
   return [
     ...pools.map((name) => `${name}: CREATE and ERROR have no effect here, and end the Go service at its start`),

@@ -8,8 +8,10 @@ export interface SinksOn {
   readonly dogStatsd: boolean;
 }
 
+export type SinksAsked = Pick<Settings, 'disableStats' | 'usePrometheus' | 'useStatsd' | 'useDogStatsd'>;
+
 /** DISABLE_STATS beats all that ask for one. */
-export function sinksOn({ disableStats, usePrometheus, useStatsd, useDogStatsd }: Settings): SinksOn {
+export function sinksOn({ disableStats, usePrometheus, useStatsd, useDogStatsd }: SinksAsked): SinksOn {
   const allowed = !disableStats;
   return { prometheus: allowed && usePrometheus, statsd: allowed && useStatsd, dogStatsd: allowed && useDogStatsd };
 }
